@@ -1,0 +1,49 @@
+"""What every test stands on: the marker of its folder, Hypothesis profiles, no process left behind.
+
+A test's tier is the folder it lies in, told once, here. Fixtures of single rooms belong beside
+their tests, launchers of real servers in `tests/support/`.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.support import tools
+
+TESTS = Path(__file__).parent
+TIERS = ("unit", "property", "contract", "integration", "soak", "bench")
+
+# No deadlines: the machine's speed is not what these tests are about.
+settings.register_profile("home", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("home"), max_examples=200, print_blob=True)
+settings.load_profile("ci" if tools.under_ci() else "home")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test with its folder; a test elsewhere would run in no tier, so it is refused."""
+    for item in items:
+        tier = item.path.relative_to(TESTS).parts[0]
+        if tier not in TIERS:
+            raise pytest.UsageError(f"{item.path} lies in none of tests/{{{','.join(TIERS)}}}")
+        item.add_marker(tier)
+
+
+@pytest.fixture(scope="session")
+def require_tool() -> Callable[[str, str], Path]:
+    """`require_tool(name, hint)`: see `tests.support.tools`."""
+    return tools.require_tool
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_process_survives() -> Iterator[None]:
+    """Fail when a process that a test started still lives at the end of the session."""
+    os.environ[tools.SESSION_MARK] = str(os.getpid())
+    yield
+    survivors = tools.survivors(grace_s=5.0)
+    tools.end(survivors)
+    assert not survivors, "tests left these processes behind:\n" + "\n".join(
+        f"  {process}" for process in survivors.values()
+    )
