@@ -179,6 +179,12 @@ ROWS: dict[str, tuple[Columns, list[str] | None, list[str] | None, str | None]] 
         "alert-throttled",
     ),
     "message": ({"stream": "message", "type": "Message"}, None, None, "message"),
+    "message that names an operation": (
+        {"stream": "message", "operation": "NetworkFirewall", "result": "Passed"},
+        None,
+        None,
+        "message",
+    ),
     "operation nobody knows": (LOG | {"operation": "New"}, None, None, None),
     "alert of an operation nobody knows": (
         BLOCK | {"operation": "New"},

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from armorstack.core.ecs import to_ecs
+from armorstack.core.ecs.values import severity
 from tests.support.ecs import ALERT, LOG, check, event, get
 
 TIME = datetime(2026, 11, 23, 14, 10, 38, 891126)
@@ -235,7 +236,7 @@ ROWS: dict[str, tuple[Columns, Expected]] = {
         },
     ),
     "Resource of a hidden file has no extension": (
-        LOG | {"operation": "File", "resource": "/root/.bashrc"},
+        LOG | {"operation": "File", "resource": "/srv/www/.bashrc"},
         {"file.name": ".bashrc", "file.extension": None},
     ),
     "Resource of a folder": (
@@ -287,6 +288,10 @@ ROWS: dict[str, tuple[Columns, Expected]] = {
     "EventData as a dict": (
         LOG | {"event_data": {"Fd": "3"}},
         {"kubearmor.event_data": {"Fd": "3"}},
+    ),
+    "EventData of which no key can be kept": (
+        LOG | {"event_data": {"": "3", "\0": "4"}},
+        {"kubearmor.event_data": None},
     ),
     "ClusterName": ({"cluster_name": "prod"}, {"orchestrator.cluster.name": "prod"}),
     "NamespaceName": (
@@ -398,6 +403,14 @@ def test_the_row_of_the_mapping_holds(columns: Columns, expected: Expected) -> N
     document = to_ecs(event(columns))
     check(document)
     assert {path: get(document, path) for path in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [("1", 1), ("10", 10), ("0", None), ("11", None), ("x", None), ("", None)],
+)
+def test_a_severity_is_a_number_from_1_to_10(written: str, number: int | None) -> None:
+    assert severity(written) == number
 
 
 def test_the_stores_clock_becomes_event_ingested_when_it_is_given() -> None:

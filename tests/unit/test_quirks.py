@@ -105,7 +105,8 @@ def test_quirk_5_resources_with_spaces_marks_and_utf8_stay_as_they_are() -> None
 
 
 def test_quirk_6_a_bpflsm_alert_has_no_flags_and_still_says_what_was_done() -> None:
-    blocked = [e for e in recorded("alert") if e["Enforcer"] == "BPFLSM"]
+    alerts = [e for e in recorded("alert") if e["Enforcer"] == "BPFLSM"]
+    blocked = [e for e in alerts if e["Result"] == "Permission denied"]
     assert blocked
     for event in _events([json.dumps(e).encode() for e in blocked]):
         document = to_ecs(event)

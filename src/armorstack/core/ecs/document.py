@@ -214,8 +214,8 @@ def to_ecs(row: Row, *, ingested: datetime | None = None) -> Document:
     _add_process(row, draft)
     add_workload(row, draft)
     _add_related(draft, act, _add_hashes(row, draft))
-    if pairs:
-        draft["kubearmor"]["event_data"] = flattened(pairs)
+    if details := flattened(pairs):
+        draft["kubearmor"]["event_data"] = details
     draft["observer"] |= OBSERVER
     draft[ROOT]["ecs"] = {"version": ECS_VERSION}
     return finish(draft)

@@ -7,6 +7,7 @@ Must not go here: what the act itself is (`operations`, `network`).
 """
 
 from armorstack.core.ecs.draft import Document, Row
+from armorstack.core.ecs.network import FIREWALL
 from armorstack.core.ecs.operations import Act
 
 DATASETS = {
@@ -79,7 +80,7 @@ def classify(event: Document, row: Row, act: Act, action: str | None) -> None:
     """Add category, type, action and outcome to an event that has its kind."""
     is_alert = event["kind"] == "alert"
     result = row["result"]
-    judged = is_alert or row["operation"] == "NetworkFirewall"
+    judged = is_alert or act is FIREWALL
     if act.category:
         event["category"] = ["intrusion_detection", act.category] if is_alert else [act.category]
     elif is_alert:

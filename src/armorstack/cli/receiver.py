@@ -1,0 +1,26 @@
+"""`armorstack receiver`: the process that reads sources and writes the spool."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from armorstack.cli.options import SETTINGS, SOURCES, load_config, with_options
+
+
+@click.command("receiver")
+@with_options(*SOURCES, *SETTINGS)
+@click.option("--control-fd", type=int, hidden=True)
+def command(config_file: Path | None, control_fd: int | None, **flags: Any) -> None:
+    """Read the sources into the spool, without a worker beside it (for a container of its own)."""
+    from armorstack.app import run_receiver
+    from armorstack.control import Orders, open_pipe
+
+    orders = Orders()
+    orders.heed_signals()
+    if control_fd is None:
+        config = load_config(config_file, **flags)
+    else:
+        config, pipe = open_pipe(control_fd)
+        orders.follow(pipe)
+    run_receiver(config, orders)

@@ -1,0 +1,45 @@
+"""`armorstack sample-relay`: a relay that replays recorded events and a scripted incident.
+
+Prints one JSON line with the bound address, and one with what was sent when it ends. Hidden: the
+sample source starts it, and tests do.
+"""
+
+import json
+import os
+import signal
+import sys
+import threading
+
+import click
+
+from armorstack.sample.relay import SampleRelay, Settings
+
+
+@click.command("sample-relay")
+@click.option("--port", default=0, show_default=True, help="Port on loopback; 0: a free one.")
+@click.option(
+    "--rate", default=20.0, show_default=True, type=click.FloatRange(min=0, min_open=True),
+    help="Events per second in the mean, with bursts.",
+)  # fmt: skip
+@click.option(
+    "--count", default=0, show_default=True, type=click.IntRange(min=0),
+    help="End after so many events; 0: never.",
+)  # fmt: skip
+@click.option("--seed", default=1, show_default=True, help="The same seed: the same events.")
+@click.option("--while-stdin", is_flag=True, help="End when standard input closes.")
+def command(port: int, rate: float, count: int, seed: int, while_stdin: bool) -> None:
+    """Serve recorded events as KubeArmor's relay does."""
+    relay = SampleRelay(Settings(port=port, rate=rate, count=count, seed=seed))
+    signal.signal(signal.SIGTERM, lambda *_: relay.stop())
+    signal.signal(signal.SIGINT, lambda *_: relay.stop())
+    if while_stdin:
+        threading.Thread(target=_end_with_stdin, daemon=True).start()
+    click.echo(json.dumps({"address": relay.start()}))
+    click.echo(json.dumps(relay.run()))
+
+
+def _end_with_stdin() -> None:
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    # Whoever started this is gone: nobody is left to wait for a tidy end.
+    os._exit(0)

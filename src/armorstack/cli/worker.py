@@ -1,0 +1,31 @@
+"""`armorstack worker`: the process that moves events from the spool to the store."""
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import click
+
+from armorstack.cli.options import LISTEN, SETTINGS, load_config, with_options
+
+
+@click.command("worker")
+@with_options(*SETTINGS, LISTEN)
+@click.option("--control-fd", type=int, hidden=True)
+@click.option("--http-fd", type=int, hidden=True)
+def command(
+    config_file: Path | None, control_fd: int | None, http_fd: int | None, **flags: Any
+) -> None:
+    """Store what the spool holds; answer for health and metrics (for a container of its own)."""
+    from armorstack.app import run_worker
+    from armorstack.control import Orders, open_pipe
+
+    orders = Orders()
+    orders.heed_signals()
+    if control_fd is None:
+        config = load_config(config_file, **flags)
+    else:
+        config, pipe = open_pipe(control_fd)
+        orders.follow(pipe)
+    listener = None if http_fd is None else socket.socket(fileno=http_fd)
+    run_worker(config, orders, listener)

@@ -1,0 +1,143 @@
+"""Room in the spool: what is deleted, when, and what is told of it.
+
+Every second: read the sinks' cursors, look after the reserve and the file's size, heed a reader
+that met damage, tell the gaps that are owed. In between, one bounded step of deleting per cycle.
+
+Invariant: what a required sink has not stored is deleted only by `drop_oldest`, and then noted in
+the same transaction. What the sinks have stored always goes first, so that it is never counted as
+lost. Waiting must not go here.
+"""
+
+import time
+from collections.abc import Callable
+
+from armorstack import config
+from armorstack.errors import SpoolFull
+from armorstack.spool.cursors import CursorReader, trim_point
+from armorstack.spool.owed import OVERFLOW, Owed
+from armorstack.spool.rows import Row, row_of
+from armorstack.spool.store import Spool
+
+GapFrame = Callable[[str, str, str, int, int, int | None], bytes]
+"""`(reason, source, stream, start_us, end_us, lost) -> frame`: the spool knows no events, so it is
+told how a gap is written."""
+
+TICK_S = 1.0
+QUIET_S = 5.0
+"""An overflow has ended, and is told, when nothing was dropped for so long."""
+SPARE_BYTES = 4 * 1024 * 1024
+"""Room beyond the reserve and the batch that ends a full disk: for the log and shared memory."""
+DROP_BYTES = 8 * 1024 * 1024
+"""What is dropped at a time where the disk is full."""
+
+
+class Room:
+    """Makes room in one spool; used by the writer thread alone."""
+
+    def __init__(self, spool: Spool, settings: config.Spool, gap_frame: GapFrame) -> None:
+        self.trimmed_rows = 0
+        self.dropped_frames = spool.dropped()
+        self.disk_bytes = 0
+        self.checkpoints = 0
+        self.checkpoint_max_s = 0.0
+        self.disk_full = ""
+        """What the disk said when it was full; empty: it is not."""
+        self._spool = spool
+        self._settings = settings
+        self._gap_frame = gap_frame
+        self._cursors = CursorReader(spool.folder)
+        self._trim_to = 0
+        self._spare_bytes = min(SPARE_BYTES, settings.reserve_bytes)
+        self._next_tick = 0.0
+        self._dropped_at = float("-inf")
+
+    def by_limit(self, size: int) -> int | None:
+        """Bytes to drop so that a batch of this size fits `max_bytes`; None: it has to wait."""
+        if self._excess(size) <= 0:
+            return 0
+        self._trim_all()
+        excess = self._excess(size)
+        if excess <= 0 or not self._spool.waiting().rows:
+            return 0
+        return excess if self._settings.when_full == "drop_oldest" else None
+
+    def on_disk(self, size: int) -> bool:
+        """Whether a batch of this size may be tried, after a full disk."""
+        if not self.disk_full:
+            return True
+        try:
+            self._read_cursors()
+            found = self._spool.make_room(self._trim_to, size + self._spare_bytes)
+            if not found and self._settings.when_full == "drop_oldest":
+                self._spool.append((), {}, drop_bytes=max(size, DROP_BYTES))
+                self.was_dropped()
+        except SpoolFull as error:
+            self.disk_full = str(error)
+            return False
+        if found:
+            self.disk_full = ""
+        return found
+
+    def was_dropped(self) -> None:
+        """Rows were dropped just now."""
+        self._dropped_at = time.monotonic()
+        self.dropped_frames = self._spool.dropped()
+
+    def upkeep(self) -> None:
+        """One cycle's share of the work told at the top."""
+        try:
+            self._checkpoint()
+            self.trimmed_rows += self._spool.trim_step(self._trim_to)
+            if time.monotonic() >= self._next_tick:
+                self._next_tick = time.monotonic() + TICK_S
+                self._tick()
+        except SpoolFull as error:
+            self.disk_full = str(error)
+
+    def close(self) -> None:
+        """Let go of the cursors."""
+        self._cursors.close()
+
+    def _tick(self) -> None:
+        self._read_cursors()
+        self._spool.check_suspect()
+        if self.disk_full:
+            self.on_disk(0)
+        else:
+            self._spool.reserve.make(self._spare_bytes)
+            self._spool.shrink_step()
+            self._tell()
+        self.disk_bytes = self._spool.disk_bytes()
+
+    def _tell(self) -> None:
+        """Write the gaps that have ended, and strike them out, in one transaction."""
+        told = [loss for loss in self._spool.owed() if self._has_ended(loss)]
+        if told:
+            self._spool.append([self._gap(loss) for loss in told], {}, settled=told)
+
+    def _has_ended(self, loss: Owed) -> bool:
+        return loss.reason != OVERFLOW or time.monotonic() - self._dropped_at > QUIET_S
+
+    def _gap(self, loss: Owed) -> Row:
+        source = loss.source or "spool"
+        frame = self._gap_frame(
+            loss.reason, source, loss.stream, loss.start_us, loss.end_us, loss.lost
+        )
+        now_us = time.time_ns() // 1000
+        return row_of([frame], source=source, stream="gap", encoding="json", received_us=now_us)
+
+    def _checkpoint(self) -> None:
+        start = time.monotonic()
+        if self._spool.checkpoint_if_due():
+            self.checkpoints += 1
+            self.checkpoint_max_s = max(self.checkpoint_max_s, time.monotonic() - start)
+
+    def _trim_all(self) -> None:
+        self._read_cursors()
+        self.trimmed_rows += self._spool.trim(self._trim_to)
+
+    def _read_cursors(self) -> None:
+        self._trim_to = trim_point(self._cursors.read())
+
+    def _excess(self, size: int) -> int:
+        return self._spool.waiting().bytes + size - self._settings.max_bytes

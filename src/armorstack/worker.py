@@ -1,0 +1,149 @@
+"""The worker process: one loop per sink, the HTTP side, and the report on both.
+
+Invariant: it only ever reads the spool and writes its own file beside it, so it may crash at any
+moment without loss. Moving events is `pipeline/`, answering is `web/`; neither goes here.
+"""
+
+import os
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import structlog
+
+from armorstack import metrics
+from armorstack.config import Config
+from armorstack.control import Orders
+from armorstack.counting import EventCounts
+from armorstack.errors import SpoolError
+from armorstack.health import Health, health, is_live, not_ready
+from armorstack.pipeline.decoding import Decode
+from armorstack.pipeline.loop import SinkLoop
+from armorstack.pipeline.tally import Tally
+from armorstack.sinks.contract import Sink
+from armorstack.spool.reader import Reader
+from armorstack.spool.work import Work
+from armorstack.state import (
+    Phase,
+    ReceiverState,
+    WorkerState,
+    read_state,
+    receiver_path,
+    resident_bytes,
+    worker_path,
+    write_state,
+)
+
+REPORT_S = 1.0
+POLL_S = 0.05
+LOOPS_STOP_S = 7.0
+
+log = structlog.get_logger()
+
+
+class Worker:
+    """Everything of the worker process but moving and answering; the pages' view of it."""
+
+    def __init__(
+        self, config: Config, sinks: Sequence[tuple[Sink, Decode]], orders: Orders, http: str
+    ) -> None:
+        """`http` is where the pages are answered, for the report."""
+        self._http = http
+        self._orders = orders
+        self._data_dir = config.data_dir
+        self._started_us = _now_us()
+        self._events = EventCounts(config.web.series_limit)
+        folder = Path(config.data_dir) / "spool"
+        self._reader = Reader.open(folder)
+        self._work = Work.open(folder)
+        self._work.enroll({sink.name: sink.required for sink, _ in sinks})
+        # Events are counted once, by the first sink's loop.
+        tallies = [self._events, *(EventCounts(0) for _ in sinks)]
+        self._loops = [
+            SinkLoop(sink, Reader.open(folder), self._work, decode, Tally(counts), orders)
+            for (sink, decode), counts in zip(sinks, tallies, strict=False)
+        ]
+        self._spool_ready = False
+        self._letters_kept = self._letters_dropped = 0
+
+    def run(self) -> None:
+        """Work until stopped or drained; raises what ended a loop against its will."""
+        self._report("starting")
+        for loop in self._loops:
+            loop.start()
+        next_report = 0.0
+        while any(loop.is_alive() for loop in self._loops) and not self._orders.stop.is_set():
+            if time.monotonic() >= next_report:
+                self._report("draining" if self._orders.drain.is_set() else "running")
+                next_report = time.monotonic() + REPORT_S
+            if any(loop.error for loop in self._loops):
+                break
+            self._orders.stop.wait(POLL_S)
+        self._end()
+
+    def _end(self) -> None:
+        self._report("stopping")
+        self._orders.end()
+        deadline = time.monotonic() + LOOPS_STOP_S
+        for loop in self._loops:
+            loop.join(max(0.0, deadline - time.monotonic()))
+        for loop in self._loops:
+            if loop.error is not None:
+                raise loop.error
+        self._report("stopped")
+        self._work.close()
+
+    def health(self) -> Health:
+        """How the whole is doing."""
+        now_us = _now_us()
+        return health(self._receiver(), self._state("running"), now_us)
+
+    def not_ready(self) -> str:
+        """Why the work cannot be done yet; empty when it can."""
+        return not_ready(self._state("running"))
+
+    def metrics(self) -> bytes:
+        """All metrics in the Prometheus text format."""
+        now_us = _now_us()
+        receiver = self._receiver()
+        live = receiver if is_live(receiver, now_us) else None
+        return metrics.render(live, self._state("running"), self._events, now_us)
+
+    def _receiver(self) -> ReceiverState | None:
+        return read_state(receiver_path(self._data_dir), ReceiverState)
+
+    def _report(self, phase: Phase) -> None:
+        try:
+            self._spool_ready = self._reader.status().exists
+            self._letters_kept = self._work.count()
+            self._letters_dropped = self._work.letters_dropped()
+        except SpoolError as error:
+            log.warning("the spool cannot be looked at just now", reason=str(error))
+        write_state(worker_path(self._data_dir), self._state(phase))
+
+    def _state(self, phase: Phase) -> WorkerState:
+        tally = self._loops[0].tally
+        streams, actions, severities = self._events.summary()
+        now_us = _now_us()
+        return WorkerState(
+            pid=os.getpid(), started_us=self._started_us, updated_us=now_us,
+            resident_bytes=resident_bytes(), phase=phase, http=self._http,
+            spool_ready=self._spool_ready, sinks=tuple(loop.state(now_us) for loop in self._loops),
+            streams=streams, actions=actions, severities=severities,
+            dead_letters=_sum(loop.tally.dead_letters for loop in self._loops),
+            letters_kept=self._letters_kept, letters_dropped=self._letters_dropped,
+            skipped=dict(tally.skipped), unknown=tally.unknown, gaps=dict(tally.gaps),
+            last=tally.last,
+        )  # fmt: skip
+
+
+def _sum(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for each in counts:
+        total.update(each)
+    return dict(total)
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000

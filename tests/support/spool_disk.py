@@ -1,0 +1,40 @@
+"""A small real file system, for tests of a full disk."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.support import tools
+
+
+@contextmanager
+def small_disk(point: Path, size_bytes: int) -> Iterator[Path]:
+    """A tmpfs of this size, mounted at the folder; unmounted at the end."""
+    mount = tools.require_tool("mount", "apt-get install mount")
+    point.mkdir()
+    options = f"size={size_bytes},mode=0700"
+    made = subprocess.run(
+        [mount, "-t", "tmpfs", "-o", options, "tmpfs", point],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if made.returncode:
+        tools.missing(f"no file system can be mounted: {made.stderr.strip()}", "run as root")
+    try:
+        yield point
+    finally:
+        subprocess.run(["umount", "-l", point], check=True)
+
+
+def fill(folder: Path, leave_bytes: int = 0) -> Path:
+    """Take all the space that is left, but so much, with a file of another program."""
+    path = folder / "other-program.log"
+    state = os.statvfs(folder)
+    size = state.f_bavail * state.f_frsize - leave_bytes
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        os.posix_fallocate(descriptor, 0, size)
+    finally:
+        os.close(descriptor)
+    return path
