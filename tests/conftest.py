@@ -5,6 +5,7 @@ their tests, launchers of real servers in `tests/support/`.
 """
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -31,6 +32,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(tier)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """End the process as soon as pytest has said its closing line.
+
+    Otherwise a thread that a failed test left behind would keep it for ever. And Hypothesis' native
+    part keeps objects of state machines until after DuckDB's binding has gone, which reports them
+    on stderr as leaked, behind the closing line, when no test can be to blame.
+    """
+    session.config.add_cleanup(lambda: end_now(int(exitstatus)))
+
+
+def end_now(status: int) -> None:
+    """Flush what pytest wrote, then end without waiting for anything."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
 @pytest.fixture(scope="session")
 def require_tool() -> Callable[[str, str], Path]:
     """`require_tool(name, hint)`: see `tests.support.tools`."""
@@ -38,12 +57,11 @@ def require_tool() -> Callable[[str, str], Path]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def no_process_survives() -> Iterator[None]:
-    """Fail when a process that a test started still lives at the end of the session."""
+def nothing_survives() -> Iterator[None]:
+    """Fail when a process or a thread that a test started still lives at the end of the session."""
     os.environ[tools.SESSION_MARK] = str(os.getpid())
     yield
-    survivors = tools.survivors(grace_s=5.0)
-    tools.end(survivors)
-    assert not survivors, "tests left these processes behind:\n" + "\n".join(
-        f"  {process}" for process in survivors.values()
-    )
+    processes = tools.surviving_processes(grace_s=5.0)
+    tools.end(processes)
+    left = [*processes.values(), *tools.surviving_threads(grace_s=5.0)]
+    assert not left, "tests left these behind:\n" + "\n".join(f"  {each}" for each in left)

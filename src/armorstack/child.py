@@ -22,8 +22,9 @@ from armorstack.control import DRAIN, encode_config
 from armorstack.core.backoff import delay_s
 
 RESTART_INITIAL_S = 0.5
-RESTART_LONGEST_S = 30.0
-STEADY_S = 60.0
+RESTART_LONGEST_S = 5.0
+"""Short, because a relay drops what it has while no receiver runs."""
+STEADY_S = 10.0
 """A child that lived so long is started again without a growing wait."""
 REFUSED = (1, 2)
 """Exit codes of a process that said itself what is wrong."""

@@ -1,5 +1,7 @@
 """The sample source: its child process, its end, and what it leaves behind."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections import defaultdict
@@ -20,18 +22,22 @@ DEADLINE_S = 30.0
 
 
 class MemoryLane:
-    """Keeps the frames."""
+    """Keeps the frames, each after a pause."""
 
-    def __init__(self) -> None:
+    def __init__(self, pause_s: float = 0.0) -> None:
         self.frames: list[bytes] = []
-        self.put = self.frames.append
+        self._pause_s = pause_s
+
+    def put(self, frame: bytes) -> None:
+        time.sleep(self._pause_s)
+        self.frames.append(frame)
 
 
 class MemoryIntake:
     """An intake without a spool: what sources put is kept in memory."""
 
-    def __init__(self) -> None:
-        self.lanes: dict[tuple[str, ...], MemoryLane] = defaultdict(MemoryLane)
+    def __init__(self, pause_s: float = 0.0) -> None:
+        self.lanes: dict[tuple[str, ...], MemoryLane] = defaultdict(lambda: MemoryLane(pause_s))
         self.gaps: list[bytes] = []
 
     def lane(self, source: str, stream: str, encoding: str, cluster: str = "") -> MemoryLane:
@@ -48,12 +54,12 @@ class MemoryIntake:
 class Running:
     """A source in a thread, as the receiver runs it."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, *, pause_s: float = 0.0, **settings: Any) -> None:
         self.source = SampleRelaySource(SampleSource(**settings))
-        self.intake = MemoryIntake()
+        self.intake = MemoryIntake(pause_s)
         self.stop = threading.Event()
         self.error: SourceError | None = None
-        self._thread = threading.Thread(target=self._run)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
@@ -89,6 +95,13 @@ def test_a_counted_sample_finishes_with_every_event_and_without_a_gap() -> None:
     assert running.intake.gaps == []
     state = running.source.state()
     assert (state.finished, state.error, state.kind) == (True, "", "sample")
+
+
+def test_events_still_under_way_when_the_child_has_ended_are_waited_for() -> None:
+    running = Running(pause_s=0.003, rate=1_000_000, count=1_200)
+    running.join()
+    assert running.intake.count == 1_200
+    assert running.source.state().finished
 
 
 def test_frames_come_whole_under_the_sources_name_and_cluster() -> None:
@@ -128,6 +141,28 @@ def test_stopping_before_the_child_is_up_ends_at_once() -> None:
     running.join()
     assert running.error is None
     assert not [p for p in psutil.Process().children() if "sample-relay" in p.cmdline()]
+
+
+def test_no_child_is_left_when_the_process_of_the_source_is_killed() -> None:
+    body = (
+        "import threading\n"
+        "from armorstack.config import SampleSource\n"
+        "from armorstack.sources.sample import SampleRelaySource\n"
+        "class Nothing:\n"
+        "    def lane(self, *_): return self\n"
+        "    def put(self, _): print('.', flush=True)\n"
+        "    def gap(self, *_): pass\n"
+        "SampleRelaySource(SampleSource(rate=500)).run(Nothing(), threading.Event())\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", body], stdout=subprocess.PIPE)
+    assert parent.stdout is not None
+    assert parent.stdout.readline() == b".\n"
+    (child,) = psutil.Process(parent.pid).children()
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    child.wait(DEADLINE_S)
+    assert not child.is_running()
 
 
 @pytest.mark.parametrize("settings", [{}, {"name": "mine"}])

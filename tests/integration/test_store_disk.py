@@ -63,7 +63,7 @@ def test_wherever_the_space_runs_out_nothing_is_lost_or_doubled(
     try:
         store.flush()
     except EngineError:
-        assert store.cursor() == 0
+        assert (store.cursor(), part_files(disk / "store")) == (0, [])
     assert len(stored(store)) == 40
     filler.unlink()
     store.flush()
@@ -86,6 +86,25 @@ def test_a_full_tail_on_a_full_disk_refuses_rows_and_takes_them_later(
     filler.unlink()
     assert store.write(batch(2, many(2, 100))) == (100, 0)
     assert len(stored(store)) == 200
+
+
+def test_a_store_that_cannot_flush_when_it_closes_lets_go_and_takes_nothing_more(
+    store: Store, disk: Path
+) -> None:
+    store.write(batch(1, ["durable"]))
+    store.flush()
+    store.write(batch(2, ["in the spool"]))
+    filler = fill(disk)
+    with pytest.raises(EngineError, match="No space left"):
+        store.close()
+    filler.unlink()
+    with pytest.raises(EngineError, match="is closed"):
+        store.write(batch(3, ["late"]))
+    store.close()
+    again = open_store(disk / "store")
+    found, cursor = stored(again), again.cursor()
+    again.close()
+    assert (found, cursor) == (["durable"], 1)
 
 
 @pytest.mark.parametrize("restarted", [False, True])

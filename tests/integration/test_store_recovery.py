@@ -114,6 +114,21 @@ def test_a_merge_that_was_not_listed_is_removed(opening: Opening, folder: Path) 
     assert (stored(after), len(part_files(earlier))) == (keys, MERGE_AT_LEAST)
 
 
+def test_what_was_dropped_stays_dropped_after_another_spool_took_the_cursor_back(
+    opening: Opening, folder: Path
+) -> None:
+    store = opening(folder, part_rows=1000)
+    keys = with_small_parts(store)
+    earlier = crashed(folder, "earlier")
+    merge(store)
+    shutil.copytree(earlier / "parts", folder / "parts", dirs_exist_ok=True)
+    store.write(batch(2, ["again"]))
+    store.flush()
+    after = opening(crashed(folder))
+    assert after.cursor() == 2
+    assert stored(after) == sorted([*keys, "again"])
+
+
 def test_half_written_files_are_removed(opening: Opening, folder: Path) -> None:
     opening(folder).write(batch(1, "a"))
     (folder / "parts/day=2026-11-23").mkdir()

@@ -248,3 +248,17 @@ def test_queries_count_right_while_parts_are_written_merged_and_retired(
         thread.join()
     assert wrong == []
     assert store.status().merges > 0
+
+
+def test_the_few_rows_of_a_slow_clock_are_merged_though_the_tail_was_full(
+    opening: Opening, tmp_path: Path
+) -> None:
+    store = opening(part_rows=20)
+    for last in range(1, MERGE_AT_LEAST + 1):
+        store.write(batch(last, [f"{last}-{number}" for number in range(19)]))
+        store.write(batch(last, [f"{last}-slow"], at_us=NOW_US - DAY_US))
+        store.flush()
+    settled(store)
+    assert len(list(tmp_path.glob("parts/day=2026-11-22/*.parquet"))) == 1
+    assert len(list(tmp_path.glob("parts/day=2026-11-23/*.parquet"))) == MERGE_AT_LEAST
+    assert len(stored(store)) == 20 * MERGE_AT_LEAST

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from armorstack.core.gap import Gap
@@ -155,7 +156,7 @@ def test_wanted_originals_outlive_the_flush(opening: Opening) -> None:
     assert store.query("SELECT original FROM events").to_pylist() == [{"original": b"raw"}]
 
 
-def test_a_gap_is_told_at_once_and_kept_once(opening: Opening) -> None:
+def test_a_gap_is_told_at_once_and_kept_once(opening: Opening, tmp_path: Path) -> None:
     store = opening()
     for last in (1, 2):
         store.write(batch(last, gaps=[GAP, GAP]))
@@ -167,6 +168,9 @@ def test_a_gap_is_told_at_once_and_kept_once(opening: Opening) -> None:
     again.write(batch(3, gaps=[GAP]))
     assert again.gaps(NOW_US, NOW_US + 1) == [GAP]
     assert again.gaps(NOW_US + 2, NOW_US + 3) == []
+    again.close()
+    with duckdb.connect(tmp_path / "catalog.duckdb") as connection:
+        assert connection.execute("SELECT count(*) FROM gaps").fetchone() == (1,)
 
 
 def test_close_makes_durable_what_was_taken_and_can_be_called_twice(opening: Opening) -> None:

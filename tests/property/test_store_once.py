@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from armorstack.core.batch import Batch
+from armorstack.core.gap import Gap
 from armorstack.engines.duckdb.store import Store
 from tests.support.stores import (
     DAY_US,
@@ -135,17 +136,25 @@ Crashes.TestCase.settings = settings(max_examples=10, stateful_step_count=20)
 TestEachEventIsThereOnceWhateverHappens = Crashes.TestCase
 
 
-@settings(max_examples=25)
-@given(where=st.floats(0, 1, exclude_max=True), cut=st.booleans(), log=st.booleans())
-def test_a_catalogue_damaged_anywhere_loses_no_event(where: float, cut: bool, log: bool) -> None:
+GAP = Gap(reason="stop", source="relay/a", start_us=NOW_US, end_us=NOW_US + 1)
+
+
+@settings(max_examples=40)
+@given(where=st.floats(0, 1, exclude_max=True), cut=st.booleans(), closed=st.booleans())
+def test_a_catalogue_damaged_anywhere_loses_no_event(where: float, cut: bool, closed: bool) -> None:
     with tempfile.TemporaryDirectory(prefix="armorstack-store-") as base:
-        store = open_store(Path(base) / "a")
+        folder = Path(base) / "a"
+        store = open_store(folder)
         for last in range(1, 6):
-            store.write(batch(last, [last]))
+            store.write(batch(last, [last], gaps=[GAP]))
             store.flush()
-        copy = shutil.copytree(Path(base) / "a", Path(base) / "b")
+        # A store that is not closed has its last changes in the log.
+        file = folder / ("catalog.duckdb" if closed else "catalog.duckdb.wal")
+        if closed:
+            store.close()
+        copy = Path(shutil.copytree(folder, Path(base) / "b"))
         store.close()
-        harm(copy / ("catalog.duckdb.wal" if log else "catalog.duckdb"), where, cut)
+        harm(copy / file.name, where, cut)
         after = open_store(copy)
         found, cursor = stored(after), after.cursor()
         after.close()

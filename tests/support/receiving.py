@@ -93,6 +93,8 @@ class Receiving:
     def end(self) -> None:
         """Stop the source, make all durable and close the spool."""
         self.stop.set()
+        if self._ended:
+            return
         self.thread.join(DEADLINE_S)
         assert not self.thread.is_alive(), "the source does not stop"
         self._ended = True

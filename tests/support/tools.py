@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,12 +36,22 @@ def require_tool(name: str, hint: str) -> Path:
     return Path(found)
 
 
-def survivors(grace_s: float) -> dict[psutil.Process, str]:
+def surviving_processes(grace_s: float) -> dict[psutil.Process, str]:
     """Processes of this session that do not end by themselves within `grace_s`, described."""
     deadline = time.monotonic() + grace_s
     while (found := dict(_describe(_started_here()))) and time.monotonic() < deadline:
         time.sleep(0.05)
     return found
+
+
+def surviving_threads(grace_s: float) -> list[str]:
+    """Threads that Python would wait for at its end and that do not end within `grace_s`."""
+    deadline = time.monotonic() + grace_s
+    waited_for = [t for t in threading.enumerate() if t is not threading.main_thread()]
+    for thread in waited_for:
+        if not thread.daemon:
+            thread.join(max(0.0, deadline - time.monotonic()))
+    return [f"thread {t.name}" for t in waited_for if t.is_alive() and not t.daemon]
 
 
 def end(processes: dict[psutil.Process, str]) -> None:

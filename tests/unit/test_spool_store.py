@@ -9,6 +9,7 @@ import pytest
 from armorstack import config
 from armorstack.errors import SpoolTooNew
 from armorstack.spool import database
+from armorstack.spool.file import VACUUM_PAGES
 from armorstack.spool.reader import Reader
 from armorstack.spool.store import SLACK_BYTES, Spool
 from armorstack.spool.work import Work
@@ -118,8 +119,9 @@ def test_the_file_shrinks_after_a_backlog(tmp_path: Path) -> None:
     spool.checkpoint_if_due(at_bytes=0)
     assert (tmp_path / "spool.db").stat().st_size > 100 * MIB
     spool.trim(seqs[-2])
+    assert spool.shrink_step() == VACUUM_PAGES
     while step := spool.shrink_step():
-        assert step <= 1024
+        assert step <= VACUUM_PAGES
     spool.checkpoint_if_due(at_bytes=0)
     assert (tmp_path / "spool.db").stat().st_size < SLACK_BYTES + 4 * MIB
     assert frames_in(read_all(tmp_path)) == frames_in(read_all(tmp_path, seqs[-2]))

@@ -1,7 +1,7 @@
 """`armorstack sample-relay`: a relay that replays recorded events and a scripted incident.
 
-Prints one JSON line with the bound address, and one with what was sent when it ends. Hidden: the
-sample source starts it, and tests do.
+Prints one JSON line with the bound address, one with what was sent after the last event, and one
+with what clients were too slow for when it ends. Hidden: the sample source starts it, and tests do.
 """
 
 import json
@@ -26,7 +26,7 @@ from armorstack.sample.relay import SampleRelay, Settings
     help="End after so many events; 0: never.",
 )  # fmt: skip
 @click.option("--seed", default=1, show_default=True, help="The same seed: the same events.")
-@click.option("--while-stdin", is_flag=True, help="End when standard input closes.")
+@click.option("--while-stdin", is_flag=True, help="End only when standard input closes.")
 def command(port: int, rate: float, count: int, seed: int, while_stdin: bool) -> None:
     """Serve recorded events as KubeArmor's relay does."""
     relay = SampleRelay(Settings(port=port, rate=rate, count=count, seed=seed))
@@ -34,8 +34,15 @@ def command(port: int, rate: float, count: int, seed: int, while_stdin: bool) ->
     signal.signal(signal.SIGINT, lambda *_: relay.stop())
     if while_stdin:
         threading.Thread(target=_end_with_stdin, daemon=True).start()
-    click.echo(json.dumps({"address": relay.start()}))
-    click.echo(json.dumps(relay.run()))
+    _tell(address=relay.start())
+    _tell(sent=relay.replay())
+    if while_stdin:
+        relay.wait()
+    _tell(dropped=relay.end())
+
+
+def _tell(**line: object) -> None:
+    click.echo(json.dumps(line))
 
 
 def _end_with_stdin() -> None:

@@ -19,7 +19,7 @@ from msgspec import Struct
 from armorstack.core.fields import STREAMS, Stream
 from armorstack.core.proto import SERVICE, message_class_named
 from armorstack.sample.recorded import encode
-from armorstack.sample.replay import plan, stamped
+from armorstack.sample.replay import Planned, plan, stamped
 
 METHODS: dict[Stream, str] = {
     "alert": "WatchAlerts",
@@ -37,6 +37,7 @@ GATHER_S = 2.0
 """How long the replay waits for the other streams of the first client."""
 GRACE_S = 30.0
 """How long a client may take to read the end of its streams."""
+STOPPED_GRACE_S = 0.5
 WAIT_S = 0.2
 CALLS = 256
 
@@ -171,17 +172,21 @@ class SampleRelay:
         return f"127.0.0.1:{port}"
 
     def stop(self) -> None:
-        """Let `run` return soon; any thread, or a signal, may call."""
+        """Let `replay` and `wait` return soon; any thread, or a signal, may call."""
         self._stopped.set()
 
-    def run(self) -> dict[str, Any]:
-        """Replay until `count` events were handed out or `stop`; returns what was sent."""
-        sent = self._replay()
-        self._audience.end()
-        self._server.stop(0.5 if self._stopped.is_set() else GRACE_S).wait()
-        return {"sent": sent, "dropped": self._audience.dropped}
+    def wait(self) -> None:
+        """Keep the streams open until `stop`."""
+        self._stopped.wait()
 
-    def _replay(self) -> dict[Stream, int]:
+    def end(self) -> int:
+        """End all streams with OK and wait for their clients; returns how many frames they lost."""
+        self._audience.end()
+        self._server.stop(STOPPED_GRACE_S if self._stopped.is_set() else GRACE_S).wait()
+        return self._audience.dropped
+
+    def replay(self) -> dict[Stream, int]:
+        """Hand out events until `count` or `stop`; returns how many, by stream."""
         sent: dict[Stream, int] = dict.fromkeys(STREAMS, 0)
         left = self._settings.count or -1
         due = None
@@ -191,15 +196,19 @@ class SampleRelay:
             due += event.wait_s
             if left == 0 or self._stopped.wait(max(0.0, due - time.monotonic())):
                 break
-            watchers = self._audience.attached(event.stream)
-            if not watchers:
-                continue
+            if self._hand_out(event):
+                sent[event.stream] += 1
+                left -= 1
+        return sent
+
+    def _hand_out(self, event: Planned) -> bool:
+        """Give the event to all who watch its stream; False when nobody does."""
+        watchers = self._audience.attached(event.stream)
+        if watchers:
             frame = encode(event.stream, stamped(event.values, self._now_us()))
             for watcher in watchers:
                 watcher.offer(frame)
-            sent[event.stream] += 1
-            left -= 1
-        return sent
+        return bool(watchers)
 
     def _gather(self) -> float:
         """Wait for a client, then for the rest of its streams; returns the time to go on from."""

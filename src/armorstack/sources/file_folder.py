@@ -5,6 +5,7 @@ new `app.log.1` is the copy). Either way what was not read yet lies in a sibling
 with the file's; compressed ones are not read. Reading lines must not go here.
 """
 
+import contextlib
 import os
 from collections.abc import Iterator
 
@@ -18,7 +19,7 @@ TELLING_BYTES = 64
 
 def find(path: str, position: Position) -> Tail | None:
     """The file that the position was taken in, at that position, wherever it is called now."""
-    candidates = [path, *(entry.path for entry in _siblings(path))]
+    candidates = [path, *(sibling for _, sibling in _siblings(path))]
     for is_it in (_is_file_of, _is_copy_of):
         for candidate in candidates:
             tail = _try_open(candidate)
@@ -35,43 +36,37 @@ def successor(path: str, tail: Tail) -> Tail | None:
     An empty file is none yet: until something is written there, the old one may still grow.
     """
     newest = _try_open(path)
-    if newest is None:
-        return None
-    if newest.identity != tail.identity:
-        between = _next_sibling(path, tail, newest)
-        if between is None and newest.size():
-            return newest
+    if newest is not None and newest.identity == tail.identity:
         newest.close()
-        return between
-    newest.close()
-    return None
+        return None
+    between = _next_sibling(path, tail, newest)
+    if between is None and newest is not None and newest.size():
+        return newest
+    close(newest)
+    return between
 
 
-def _next_sibling(path: str, tail: Tail, newest: Tail) -> Tail | None:
+def _next_sibling(path: str, tail: Tail, newest: Tail | None) -> Tail | None:
     """The oldest file that was last written to after `tail`, where several rotations passed."""
-    written = [
-        (entry.stat().st_mtime_ns, entry.path)
-        for entry in _siblings(path)
-        if entry.stat().st_mtime_ns > tail.modified_ns
-    ]
-    for _, candidate in sorted(written):
+    others = {tail.identity, newest and newest.identity}
+    for time_ns, candidate in sorted(_siblings(path)):
+        if time_ns <= tail.modified_ns:
+            continue
         between = _try_open(candidate)
-        if between is not None and between.identity not in (tail.identity, newest.identity):
+        if between is not None and between.identity not in others:
             return between
         close(between)
     return None
 
 
-def _siblings(path: str) -> Iterator[os.DirEntry[str]]:
+def _siblings(path: str) -> Iterator[tuple[int, str]]:
+    """When each was last written to, in nanoseconds, and its path."""
     folder, name = os.path.split(os.path.abspath(path))
-    try:
-        entries = list(os.scandir(folder))
-    except FileNotFoundError:
-        return
-    for entry in entries:
+    for entry in os.scandir(folder):
         is_sibling = entry.name.startswith(name) and entry.name != name
         if is_sibling and entry.is_file() and not entry.name.endswith(COMPRESSED):
-            yield entry
+            with contextlib.suppress(FileNotFoundError):  # deleted just now
+                yield entry.stat().st_mtime_ns, entry.path
 
 
 def _try_open(path: str) -> Tail | None:

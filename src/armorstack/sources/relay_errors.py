@@ -26,7 +26,8 @@ class Cause(Struct, frozen=True):
     hint: str
 
 
-_NO_HANDSHAKE = ("failed to connect", "socket closed")
+_NO_HANDSHAKE = ("socket closed", "unwrap failed")
+"""After "failed to connect": what a server in C++ or in Go looks like that ends a handshake."""
 
 CAUSES: tuple[Cause, ...] = (
     Cause(
@@ -127,14 +128,14 @@ _REFUSALS = {
 
 def explain(error: grpc.RpcError, settings: RelaySource) -> SourceError:
     """The error as one of ours, with a hint."""
-    details = printable(str(error.details() or ""), DETAIL_LIMIT)
-    code = error.code()
+    said = str(error.details() or "")
+    details, code = printable(said, DETAIL_LIMIT), error.code()
     if code in _REFUSALS:
         return refusal(settings, _REFUSALS[code].format(details=details or "HealthCheck"))
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         hint = "is it a KubeArmor relay, and is the network between here and there whole?"
         return SourceError(f"the relay at {settings.address} does not answer", hint=hint)
-    cause = _find(details.lower(), settings)
+    cause = _find(said.lower(), settings)
     if cause is None:
         return SourceError(f"the relay at {settings.address}: {code.name}: {details}")
     return _error(cause, details, settings)
@@ -166,7 +167,7 @@ def _find(details: str, settings: RelaySource) -> Cause | None:
     for cause in CAUSES:
         if any(words in details for words in cause.words):
             return cause
-    if all(words in details for words in _NO_HANDSHAKE):
+    if "failed to connect" in details and any(words in details for words in _NO_HANDSHAKE):
         if settings.tls is None:
             return _CLOSED_PLAIN
         return _CLOSED_MTLS if settings.tls.cert_file else _CLOSED_TLS

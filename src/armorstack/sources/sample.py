@@ -1,8 +1,8 @@
 """The sample source: starts the sample relay as a process of its own and reads it as any relay.
 
-Invariant: the child's standard input is our pipe, and the child ends when that closes; so none
-is left behind, whatever becomes of this process. With a `count` the source is finished when the
-child has told how many events it sent and all of them were taken; that end is no gap.
+Invariant: the child's standard input is our pipe, and the child ends when that closes and not
+before; so none is left behind, whatever becomes of this process. With a `count` the source is
+finished when the child has told how many events it sent and all of them were taken.
 What the events are must not go here.
 """
 
@@ -26,7 +26,7 @@ from armorstack.spool.intake import Intake, Lane
 TICK_S = 0.1
 START_S = 60.0
 REST_S = 15.0
-"""Time for the last events to arrive once the child has ended."""
+"""Time for the last events to arrive once the child has told that it sent them."""
 END_S = 2.0
 
 
@@ -80,22 +80,34 @@ class SampleRelaySource:
     def _watch(
         self, child: "Child", tap: "Tap", stop: threading.Event, ended: threading.Event
     ) -> None:
-        """Set `ended` when there is no reason to go on."""
-        deadline = None
-        while not stop.is_set() and not ended.wait(TICK_S):
-            try:
-                sent = child.sent()
-            except SourceError as error:
-                self._error = error
-                break
-            if sent is None:
-                continue
-            deadline = deadline or time.monotonic() + REST_S
-            if tap.frames >= sent or time.monotonic() > deadline:
-                self._finished = True
-                tap.shut()
-                break
-        ended.set()
+        """The watching thread: set `ended` when there is no reason to go on."""
+        try:
+            self._finished = _is_exhausted(child, tap, stop, ended)
+        except SourceError as error:
+            self._error = error
+        except Exception as error:
+            self._error = SourceError(f"{self.name} broke down: {error}")
+            self._error.__cause__ = error
+        finally:
+            ended.set()
+
+
+def _is_exhausted(
+    child: "Child", tap: "Tap", stop: threading.Event, ended: threading.Event
+) -> bool:
+    """Wait for the end: True when the child had no more to send, False when told to stop.
+
+    Raises SourceError when the child failed.
+    """
+    deadline = None
+    while not stop.is_set() and not ended.wait(TICK_S):
+        sent = child.sent()
+        if sent is None:
+            continue
+        deadline = deadline or time.monotonic() + REST_S
+        if tap.frames >= sent or time.monotonic() > deadline:
+            return True
+    return False
 
 
 class Child:
@@ -119,13 +131,12 @@ class Child:
         return None
 
     def sent(self) -> int | None:
-        """How many events it sent, once it has ended; raises `SourceError` if it failed."""
-        if self._process.poll() is None:
-            return None
-        self._listener.join(END_S)
-        if self._process.returncode != 0 or len(self._lines) < 2:
-            pass
-        return int(sum(self._lines[-1]["sent"].values()))
+        """How many events it sent, once it has sent all; raises `SourceError` if it ended."""
+        if len(self._lines) > 1:
+            return int(sum(self._lines[1]["sent"].values()))
+        if self._process.poll() is not None:
+            raise self._failed()
+        return None
 
     def end(self) -> None:
         """End it, by closing its standard input and then by force."""
@@ -170,32 +181,23 @@ def _started(settings: SampleSource) -> Iterator[Child]:
 
 
 class Tap:
-    """An intake that counts what passes, and takes no gaps once it was shut."""
+    """An intake that counts the frames that pass."""
 
     def __init__(self, intake: Intake) -> None:
-        self._intake = intake
+        self._lane = intake.lane
+        self.gap = intake.gap
         self._lanes: list[TapLane] = []
-        self._open = True
 
     @property
     def frames(self) -> int:
         """Frames that passed."""
         return sum(lane.frames for lane in self._lanes)
 
-    def shut(self) -> None:
-        """Let no more gaps pass: what ends now ends as planned."""
-        self._open = False
-
     def lane(self, source: str, stream: str, encoding: str, cluster: str = "") -> "TapLane":
         """A lane of the intake, counted."""
-        lane = TapLane(self._intake.lane(source, stream, encoding, cluster))
+        lane = TapLane(self._lane(source, stream, encoding, cluster))
         self._lanes.append(lane)
         return lane
-
-    def gap(self, frame: bytes, source: str) -> None:
-        """Pass a gap on."""
-        if self._open:
-            self._intake.gap(frame, source)
 
 
 class TapLane:
@@ -203,10 +205,9 @@ class TapLane:
 
     def __init__(self, lane: Lane) -> None:
         self._put = lane.put
-        self.frames = self.put_bytes = 0
+        self.frames = 0
 
     def put(self, frame: bytes) -> None:
         """Pass a frame on."""
         self._put(frame)
         self.frames += 1
-        self.put_bytes += len(frame)

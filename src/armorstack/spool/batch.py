@@ -15,6 +15,8 @@ from armorstack.spool.rows import Row, row_of
 TAKE_FRAMES = 2048
 """Frames taken from one lane for one commit: a backlog in memory goes in portions that SQLite's
 page cache holds."""
+TAKE_BYTES = 2 * 1024 * 1024
+"""Bytes of such a portion."""
 
 
 class Credit(Struct, frozen=True):
@@ -33,7 +35,7 @@ class Batch(Struct):
     credits: list[Credit] = field(default_factory=list)
     bytes: int = 0
     more: bool = False
-    """Whether a lane had more than `TAKE_FRAMES`."""
+    """Whether a lane had more than one portion."""
 
     def __bool__(self) -> bool:
         return bool(self.credits)
@@ -49,7 +51,7 @@ def gather(lanes: Sequence[Lane], row_bytes: int, now_us: int) -> Batch:
     """Take what the lanes hold; rows are cut at about `row_bytes`."""
     batch = Batch()
     for lane in lanes:
-        frames, positions, count = lane.take(TAKE_FRAMES)
+        frames, positions, count = lane.take(TAKE_FRAMES, TAKE_BYTES)
         if not frames and not count:
             continue
         size = 0
@@ -63,7 +65,7 @@ def gather(lanes: Sequence[Lane], row_bytes: int, now_us: int) -> Batch:
         batch.bytes += size
         batch.positions.update(positions)
         batch.credits.append(Credit(lane, size, count))
-        batch.more = batch.more or len(frames) == TAKE_FRAMES
+        batch.more = batch.more or lane.waiting_frames() > 0
     return batch
 
 

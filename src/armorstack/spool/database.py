@@ -147,6 +147,14 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
+def vacuum(connection: sqlite3.Connection, pages: int) -> int:
+    """Give free pages back to the file system, not more than `pages`; returns how many."""
+    before = int(connection.execute("PRAGMA freelist_count").fetchone()[0])
+    # As a script: `execute` ends after the first page, since the statement has no columns.
+    connection.executescript(f"PRAGMA incremental_vacuum({pages})")
+    return before - int(connection.execute("PRAGMA freelist_count").fetchone()[0])
+
+
 @contextlib.contextmanager
 def guarded(path: Path) -> Iterator[None]:
     """Turn SQLite's errors into ours. Python's own, such as a value that cannot be bound, are

@@ -11,7 +11,14 @@ from pathlib import Path
 
 from armorstack.errors import SpoolDamaged
 from armorstack.spool import owed
-from armorstack.spool.database import BUSY_TIMEOUT_S, connect, guarded, open_writable, transaction
+from armorstack.spool.database import (
+    BUSY_TIMEOUT_S,
+    connect,
+    guarded,
+    open_writable,
+    transaction,
+    vacuum,
+)
 from armorstack.spool.mark import Mark, first_mark, insert_rows, last_mark
 from armorstack.spool.place import size_of
 from armorstack.spool.rows import Row
@@ -21,8 +28,8 @@ QUICK_CHECK_BYTES = 64 * 1024 * 1024
 """Files up to this size are checked by SQLite when they are opened: well under a second."""
 TRIM_ROWS = 256
 """Rows deleted in one transaction, 256 MiB of frames at most."""
-VACUUM_PAGES = 1024
-"""Pages given back in one transaction, 16 MiB."""
+VACUUM_PAGES = 256
+"""Pages given back in one transaction, 4 MiB: more than the cache would be written to the log."""
 CACHE_KIB = 6144
 """Must hold the pages of one transaction, which would else be written twice."""
 COMMIT_BYTES = 6 * PAGE_BYTES
@@ -39,6 +46,8 @@ class SpoolFile:
         """The newest row; of a file without rows only `seq`, the last one deleted."""
         self.logged_bytes = 0
         """About what was written to the log since it was checkpointed last."""
+        self.keep_log = False
+        """Whether closing shall leave the log as it is: there is no room to move it."""
         self._connection = connection
 
     @classmethod
@@ -132,16 +141,16 @@ class SpoolFile:
         self.logged_bytes = 0
         return not busy
 
-    def shrink_step(self, slack_bytes: int) -> int:
-        """Give back pages that are free beyond the slack, not more than `VACUUM_PAGES`; returns
-        how many."""
+    def shrink_step(self, slack_bytes: int, most_bytes: int = VACUUM_PAGES * PAGE_BYTES) -> int:
+        """Give back pages that are free beyond the slack, not more than `VACUUM_PAGES` or the
+        bytes given; returns how many."""
         with guarded(self.path):
-            free = self._pragma("freelist_count")
-            pages = min(VACUUM_PAGES, free - slack_bytes // PAGE_BYTES)
-            if pages <= 0:
+            spare = self._pragma("freelist_count") - slack_bytes // PAGE_BYTES
+            if spare <= 0:
                 return 0
-            self._connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
-            return free - self._pragma("freelist_count")
+            self.logged_bytes += COMMIT_BYTES
+            most = max(1, min(VACUUM_PAGES, most_bytes // PAGE_BYTES))
+            return vacuum(self._connection, min(most, spare))
 
     def quick_check(self) -> None:
         """Let SQLite check the structure of the whole file; raises SpoolDamaged.
@@ -161,9 +170,20 @@ class SpoolFile:
         """Size of the log."""
         return size_of(self.path.with_name(self.path.name + "-wal"))
 
+    def growth_bytes(self) -> int:
+        """How much the main file grows when the log is moved into it."""
+        with guarded(self.path):
+            return max(0, self._pragma("page_count") * PAGE_BYTES - self.file_bytes())
+
     def close(self) -> None:
-        """Close the connection; the last one to do so checkpoints."""
-        self._connection.close()
+        """Close. The last connection checkpoints, unless it shall keep the log as it is."""
+        with contextlib.ExitStack() as stack:
+            if self.keep_log:
+                # Then ours is not the last; and one that only reads leaves the log alone.
+                other = stack.enter_context(contextlib.closing(connect(self.path, readonly=True)))
+                with contextlib.suppress(sqlite3.Error):
+                    other.execute("SELECT count(*) FROM facts").fetchone()
+            self._connection.close()
 
     def _prepare(self) -> None:
         with guarded(self.path):

@@ -12,6 +12,7 @@ transactions must not go here.
 
 import threading
 import time
+from itertools import accumulate, takewhile
 
 from armorstack import config
 from armorstack.errors import SpoolError
@@ -81,12 +82,20 @@ class Lane:
         """Frames that the writer has not taken yet."""
         return len(self._frames)
 
-    def take(self, most: int) -> tuple[list[bytes], dict[str, bytes], int]:
-        """For the writer: the oldest frames, the positions that belong to them, and how many
-        positions that was."""
+    def take(self, most: int, most_bytes: int) -> tuple[list[bytes], dict[str, bytes], int]:
+        """For the writer: the oldest frames (not more, and the last is the one that makes them so
+        many bytes), the positions that belong to them, and how many positions that was."""
         frames = self._frames[:most]
+        size = sum(map(len, frames))
+        if size > most_bytes:
+            ends = accumulate(map(len, frames))
+            frames = frames[: 1 + sum(1 for _ in takewhile(lambda end: end < most_bytes, ends))]
+            size = sum(map(len, frames))
         del self._frames[: len(frames)]
-        self.taken_bytes += sum(map(len, frames)) + LENGTH_BYTES * len(frames)
+        self.taken_bytes += size + LENGTH_BYTES * len(frames)
+        return frames, *self._take_positions()
+
+    def _take_positions(self) -> tuple[dict[str, bytes], int]:
         count = 0
         for end, _, _ in self._positions:
             if end > self.taken_bytes:
@@ -94,7 +103,7 @@ class Lane:
             count += 1
         positions = {key: value for _, key, value in self._positions[:count]}
         del self._positions[:count]
-        return frames, positions, count
+        return positions, count
 
 
 class Gate:

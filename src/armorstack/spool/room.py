@@ -40,13 +40,14 @@ class Room:
         self.disk_bytes = 0
         self.checkpoints = 0
         self.checkpoint_max_s = 0.0
-        self.disk_full = ""
+        self.disk_full = "" if spool.reserve.held else "the disk has no room for the reserve"
         """What the disk said when it was full; empty: it is not."""
         self._spool = spool
         self._settings = settings
         self._gap_frame = gap_frame
         self._cursors = CursorReader(spool.folder)
         self._trim_to = 0
+        self._shrinks = False
         self._spare_bytes = min(SPARE_BYTES, settings.reserve_bytes)
         self._next_tick = 0.0
         self._dropped_at = float("-inf")
@@ -88,6 +89,7 @@ class Room:
         try:
             self._checkpoint()
             self.trimmed_rows += self._spool.trim_step(self._trim_to)
+            self._shrinks = self._shrinks and self._spool.shrink_step() > 0
             if time.monotonic() >= self._next_tick:
                 self._next_tick = time.monotonic() + TICK_S
                 self._tick()
@@ -101,11 +103,14 @@ class Room:
     def _tick(self) -> None:
         self._read_cursors()
         self._spool.check_suspect()
+        if not self.disk_full and self._spool.free_bytes() < self._spare_bytes // 2:
+            # Before an append fails: the worker needs room to tell how far it is.
+            self.disk_full = "the disk is full"
         if self.disk_full:
             self.on_disk(0)
         else:
             self._spool.reserve.make(self._spare_bytes)
-            self._spool.shrink_step()
+            self._shrinks = True
             self._tell()
         self.disk_bytes = self._spool.disk_bytes()
 

@@ -27,7 +27,8 @@ for files up to `QUICK_CHECK_BYTES`), or later by an append, a trim or a reader,
 the damaged one, which is renamed; the loss is owed as a gap. A reader sees a new inode.
 
 **A full disk** makes `append` raise SpoolFull, having done nothing. `make_room` then releases the
-reserve so that deletes have room; appends go on only once the reserve is allocated again.
+reserve so that deletes have room, and the log room in the main file; appends go on only once the
+reserve is allocated again, so they never eat it.
 
 Invariant: one process writes (`spool.lock`), and one thread of it. What a frame means, when to
 flush, and waiting of any kind must not go here.
@@ -46,13 +47,14 @@ from armorstack.spool.lock import WriterLock
 from armorstack.spool.mark import Waiting, waiting_between
 from armorstack.spool.owed import Owed
 from armorstack.spool.place import SPOOL_FILE, SUSPECT_FILE, prepare_folder, sync_folder
-from armorstack.spool.reserve import Reserve
+from armorstack.spool.reserve import Reserve, free_bytes
 from armorstack.spool.rows import Row
 from armorstack.spool.salvage import Plan, Recovery, finish_recovery, recover
 
 MIB = 1024 * 1024
-WAL_BYTES = 16 * MIB
-"""Size of the log that makes a checkpoint due; the reserve must have room for it."""
+LOG_BYTES = 16 * MIB
+"""Size of the log that makes a checkpoint due, or half the reserve: that must take the log, or a
+full disk could not be cleared."""
 SLACK_BYTES = 64 * MIB
 """Free space kept inside the file: what a sink that stores in large parts frees at a time."""
 CHECKPOINT_WAIT_S = 0.2
@@ -68,6 +70,7 @@ class Spool:
         """What was done with a damaged file, the last time there was one."""
         self.recoveries = 0
         self._lock = lock
+        self._log_bytes = min(LOG_BYTES, settings.reserve_bytes // 2 or LOG_BYTES)
 
     @classmethod
     def open(cls, folder: Path, settings: config.Spool, now_us: int) -> "Spool":
@@ -153,9 +156,16 @@ class Spool:
         """Size of the file and its log."""
         return self._file.file_bytes() + self._file.log_bytes()
 
-    def checkpoint_if_due(self, at_bytes: int = WAL_BYTES) -> bool:
-        """Checkpoint when so much was written to the log; whether it was done."""
-        return self._file.logged_bytes >= at_bytes and self._file.checkpoint(CHECKPOINT_WAIT_S)
+    def free_bytes(self) -> int:
+        """Space left on the disk."""
+        return free_bytes(self.folder)
+
+    def checkpoint_if_due(self, at_bytes: int | None = None) -> bool:
+        """Checkpoint when so much (by default what the reserve can take) was written to the log;
+        whether it was done."""
+        if self._file.logged_bytes < (self._log_bytes if at_bytes is None else at_bytes):
+            return False
+        return self._file.checkpoint(CHECKPOINT_WAIT_S)
 
     def shrink_step(self) -> int:
         """Give a bounded number of pages back to the file system, beyond what is worth keeping;
@@ -167,9 +177,10 @@ class Spool:
         the reserve is whole again and `spare_bytes` are free besides."""
         self.reserve.release()
         self.trim(cursor)
-        self._file.checkpoint(CHECKPOINT_WAIT_S, truncate=True)
-        while self._file.shrink_step(slack_bytes=0):
-            self._file.checkpoint(CHECKPOINT_WAIT_S, truncate=True)
+        self._truncate_log()
+        # Moving pages to the front goes through the log as well: a little at a time.
+        while self._file.shrink_step(0, most_bytes=free_bytes(self.folder) // 4):
+            self._truncate_log()
         return self.reserve.make(spare_bytes)
 
     def replace(self) -> None:
@@ -199,7 +210,8 @@ class Spool:
         """Checkpoint, and let the next writer in."""
         try:
             with contextlib.suppress(SpoolError):
-                self._file.checkpoint(CHECKPOINT_WAIT_S, truncate=True)
+                self._truncate_log()
+                self._file.keep_log = not self._log_fits()
             self._file.close()
         finally:
             self._lock.release()
@@ -217,6 +229,15 @@ class Spool:
             self._begin(now_us)
         self.check_suspect()
         sync_folder(self.folder)
+
+    def _truncate_log(self) -> None:
+        """Checkpoint, unless that would run out of space half way: what it copied until then would
+        fill the last space, and deletes could never go on."""
+        if self._log_fits():
+            self._file.checkpoint(CHECKPOINT_WAIT_S, truncate=True)
+
+    def _log_fits(self) -> bool:
+        return self._file.growth_bytes() <= free_bytes(self.folder)
 
     def _begin(self, floor: int) -> None:
         self._file = SpoolFile.open(self.folder / SPOOL_FILE)

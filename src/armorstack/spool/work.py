@@ -18,10 +18,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from armorstack.errors import SpoolDamaged, SpoolError
+from armorstack.errors import SpoolDamaged, SpoolError, SpoolFull
 from armorstack.spool import letters as kept
 from armorstack.spool.cursors import WORK, Cursor
-from armorstack.spool.database import guarded, open_writable, transaction
+from armorstack.spool.database import guarded, open_writable, transaction, vacuum
 from armorstack.spool.letters import ALL, DeadLetter, Filter
 from armorstack.spool.place import WORK_FILE, companions, prepare_folder, sync_folder
 
@@ -30,6 +30,9 @@ __all__ = ["ALL", "Cursor", "DeadLetter", "Filter", "Work"]
 PAGE_BYTES = 4096
 MAX_LETTER_BYTES = 1024 * 1024 * 1024
 VACUUM_PAGES = 4096
+PATIENCE_S = 5.0
+"""On a full disk the receiver releases its reserve within about a second."""
+RETRY_S = 0.1
 Result = TypeVar("Result")
 
 
@@ -158,14 +161,23 @@ class Work:
     def _run(self, action: Callable[[sqlite3.Connection], Result]) -> Result:
         with self._lock:
             try:
-                with guarded(self._path):
-                    return action(self._connection)
+                return self._run_patiently(action)
             except SpoolDamaged:
                 if not self._mend:
                     raise
                 self._begin_anew()
+                return self._run_patiently(action)
+
+    def _run_patiently(self, action: Callable[[sqlite3.Connection], Result]) -> Result:
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            try:
                 with guarded(self._path):
                     return action(self._connection)
+            except SpoolFull:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(RETRY_S)
 
     def _open(self) -> sqlite3.Connection:
         try:
@@ -221,9 +233,8 @@ def _put_cursors(connection: sqlite3.Connection, cursors: Mapping[str, Cursor]) 
 
 def _shrink(connection: sqlite3.Connection) -> None:
     """Give free pages back, in steps that do not keep the other process waiting."""
-    left = int(connection.execute("PRAGMA freelist_count").fetchone()[0])
-    for _ in range(0, left, VACUUM_PAGES):
-        connection.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
+    while vacuum(connection, VACUUM_PAGES):
+        continue
 
 
 def _now_us() -> int:

@@ -23,8 +23,10 @@ from armorstack.errors import StoreError, StoreTooNew
 
 STEPS: tuple[str, ...] = (
     """
-    CREATE TABLE meta (version INTEGER NOT NULL, cursor BIGINT NOT NULL);
-    INSERT INTO meta VALUES (0, 0);
+    CREATE TABLE meta (
+        version INTEGER NOT NULL, cursor BIGINT NOT NULL, highest BIGINT NOT NULL
+    );
+    INSERT INTO meta VALUES (0, 0, 0);
     CREATE TABLE parts (
         name VARCHAR NOT NULL, day VARCHAR NOT NULL, kind VARCHAR NOT NULL,
         layout VARCHAR NOT NULL, cursor BIGINT NOT NULL, rows BIGINT NOT NULL,
@@ -84,6 +86,10 @@ class Catalog:
         """The durable cursor; 0 in a new store."""
         return int(self._one("SELECT cursor FROM meta"))
 
+    def highest(self) -> int:
+        """The highest cursor that ever was; it goes back only for another spool."""
+        return int(self._one("SELECT highest FROM meta"))
+
     def parts(self) -> list[Part]:
         """Every part, in the order of its cursor."""
         try:
@@ -114,7 +120,8 @@ class Catalog:
                 run("DELETE FROM parts WHERE name = ?", [name])
             self._change_gaps(change)
             if change.cursor is not None:
-                run("UPDATE meta SET cursor = ?", [change.cursor])
+                moved = "UPDATE meta SET cursor = $to, highest = greatest(highest, $to)"
+                run(moved, {"to": change.cursor})
         except duckdb.Error:
             run("ROLLBACK")
             raise

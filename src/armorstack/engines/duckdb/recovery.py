@@ -1,8 +1,8 @@
 """What an opening store makes of the folder that it finds, after a crash or a damaged disk.
 
-Invariant: a part's file is removed only when the catalogue's cursor has passed it, that is, when
-the catalogue has known and dropped it; one beyond the cursor is taken in, since ids make it
-harmless that the spool brings its rows again. What is missing or damaged is told as a gap.
+Invariant: a part's file is removed only when the cursor has passed it, that is, when the catalogue
+has known and dropped it; one beyond the highest cursor is taken in, since ids make it harmless
+that the spool brings its rows again. What is missing or damaged is told as a gap.
 """
 
 import os
@@ -38,7 +38,7 @@ def prepare(root: Path) -> None:
         file.unlink()
 
 
-def examine(root: Path, listed: Sequence[Part], cursor: int) -> Finding:
+def examine(root: Path, listed: Sequence[Part], highest: int) -> Finding:
     """Compare the files below `root` with what the catalogue lists."""
     sizes = {str(file.relative_to(root)): file.stat().st_size for file in root.glob("*/*.parquet")}
     names = {part.name for part in listed}
@@ -51,7 +51,7 @@ def examine(root: Path, listed: Sequence[Part], cursor: int) -> Finding:
         except ValueError:
             unreadable.append(root / name)
             continue
-        if part.cursor > cursor:
+        if part.cursor > highest:
             found.append(part)
         else:
             leftovers.append(root / name)

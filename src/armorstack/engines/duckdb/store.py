@@ -82,6 +82,7 @@ class Store:
         self._gaps: tuple[Gap, ...] = ()
         self._cursor = 0
         self._taken = 0
+        self._is_closed = False
         self._doubt: Change | None = None
         self._merging: Merge | None = None
         self._retired_at_us = 0
@@ -121,7 +122,10 @@ class Store:
             fresh = self._known.fresh(batch.rows)
         self._tail.add(fresh, now_us=self._now_us(), keep_original=self._settings.keep_original)
         self._tail.taken += len(batch.rows)
-        self._taken = max(self._taken, batch.last)
+        if batch.last < self._taken:
+            # Another spool, counted anew: what was durable in the old one says nothing here.
+            self._cursor = 0
+        self._taken = batch.last
         self._gaps += batch.gaps
         duplicates = len(batch.rows) - len(fresh)
         self._accepted += len(fresh)
@@ -150,10 +154,15 @@ class Store:
             self._merge()
 
     def close(self) -> None:
-        """Flush and let go, even when the flush fails."""
+        """Flush and let go, even when the flush fails; a second time does nothing."""
+        if self._is_closed:
+            return
         with self._opened, _wrapped("the store cannot write"):
             self._abandon_merge()
-            self.flush()
+            try:
+                self.flush()
+            finally:
+                self._is_closed = True
 
     def query(
         self,
@@ -202,7 +211,7 @@ class Store:
 
     def _recover(self, aside: str) -> None:
         listed, cursor = self._catalog.parts(), self._catalog.cursor()
-        finding = recovery.examine(self._root, listed, cursor)
+        finding = recovery.examine(self._root, listed, self._catalog.highest())
         gaps, self._findings = recovery.told(finding, aside, self._now_us())
         for file in (*(self._root / part.name for part in finding.lost), *finding.unreadable):
             recovery.set_aside(file)
@@ -245,11 +254,13 @@ class Store:
         return self._taken != self._cursor or bool(self._gaps)
 
     def _flush(self) -> None:
-        kind: Kind = "full" if self._tail.is_full() else "timed"
+        full = self._tail.is_full()
         added: list[Part] = []
         try:
             days = upkeep.by_day(self._tail.table(), self._now_us(), self._max_age_us)
             for day, rows in days.items():
+                # Of a full tail, a day's few rows are still a small part.
+                kind: Kind = "full" if full and 2 * len(rows) >= self._tail.rows else "timed"
                 part = describe(rows, self._root, day, kind, self._taken)
                 added.append(write_part(self._root, part, rows))
         except BaseException:
@@ -269,6 +280,8 @@ class Store:
 
     def _mend(self, cause: Exception | None = None) -> None:
         """Find out whether a transaction that ended with an error has happened."""
+        if self._is_closed:
+            raise EngineError("the store is closed")
         change = self._doubt
         if change is None:
             return
