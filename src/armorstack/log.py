@@ -106,7 +106,8 @@ def _render_json(_: WrappedLogger, __: str, entry: EventDict) -> str:
 
 def _render_text(_: WrappedLogger, __: str, entry: EventDict) -> str:
     entry = _ordered(entry)
-    head = " ".join(str(entry.pop(key, "")) for key in FIRST)
+    when, level, process, event = (entry.pop(key, "") for key in FIRST)
+    head = f"{when} {level} [{process}] {event}"
     traceback = entry.pop("exception", [])
     pairs = [f"{key}={_quoted(value)}" for key, value in entry.items()]
     return "\n  ".join([" ".join([head, *pairs]), *traceback])

@@ -5,6 +5,7 @@ before the process ends of its own accord. A source that breaks down is started 
 while; a fault of our own ends the process loudly. Reading of sources must not go here.
 """
 
+import contextlib
 import os
 import random
 import threading
@@ -19,7 +20,7 @@ from armorstack.config import Config, RelaySource, StdinSource, source_name
 from armorstack.control import Orders
 from armorstack.core.backoff import delay_s
 from armorstack.core.gap import Gap, Reason, encode_gap
-from armorstack.errors import SourceError
+from armorstack.errors import SourceError, SpoolError
 from armorstack.sources.contract import Source
 from armorstack.spool.intake import Intake
 from armorstack.spool.reader import Reader
@@ -114,6 +115,8 @@ class Receiver:
         finally:
             self._report("stopping")
             self._end()
+            self._report("stopping")
+        # Only now: what is not called stopped has crashed.
         self._report("stopped")
 
     def _watch(self) -> None:
@@ -179,12 +182,13 @@ def gap_frame(
 
 
 def _newest_us(folder: Path) -> int:
-    """When the newest row that waits was received; 0: none waits."""
-    reader = Reader.open(folder)
-    try:
-        return reader.status().newest_us
-    finally:
-        reader.close()
+    """When the newest row that waits was received; 0: none waits, or it cannot be told."""
+    with contextlib.closing(Reader.open(folder)) as reader:
+        try:
+            return reader.status().newest_us
+        except SpoolError:
+            # Opening it for writing mends it or says what is wrong.
+            return 0
 
 
 def _now_us() -> int:

@@ -101,6 +101,16 @@ def test_a_source_that_breaks_down_is_told_and_run_again(tmp_path: Path) -> None
     assert frames(tmp_path) == 5
 
 
+def test_a_spool_that_was_damaged_is_replaced_at_the_start(tmp_path: Path) -> None:
+    (tmp_path / "spool").mkdir()
+    (tmp_path / "spool/spool.db").write_bytes(b"SQLite format 3\0" + b"\xff" * 100_000)
+    Receiver(settings(tmp_path), [ActingSource(put(5))], Orders()).run()
+    assert frames(tmp_path) >= 5
+    state = report(tmp_path)
+    assert state is not None
+    assert state.spool.recoveries == 1
+
+
 def test_a_fault_of_our_own_ends_it_loudly_with_the_rest_durable(tmp_path: Path) -> None:
     source = ActingSource(fail(ZeroDivisionError("a fault of ours")))
     other = ActingSource(put_at_the_last_moment)

@@ -1,12 +1,16 @@
 """`armorstack run` from start to end, with real processes."""
 
+import contextlib
 import json
 import os
+import pty
+import re
 import signal
 import socket
 import stat
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import psutil
@@ -212,10 +216,12 @@ def test_piped_output_is_plain_lines(data_dir: Path) -> None:
 
 def test_quiet_says_only_the_result(data_dir: Path) -> None:
     words = ("--sample", "--count", "20", "--rate", "100", "--quiet")
-    environ = {"ARMORSTACK_LOG_LEVEL": "error"}
-    with running("run", *words, data_dir=data_dir, environ=environ) as run:
+    with running("run", *words, data_dir=data_dir) as run:
         assert run.wait() == 0, run.output()
-    assert run.output().splitlines()[0].startswith("received 20, stored 20")
+    assert run.output().splitlines() == [
+        "received 20, stored 20, duplicates 0, dead letters 0, lost 0",
+        f"the data lie in {data_dir}",
+    ]
 
 
 def test_what_is_kept_is_for_its_owner_alone(data_dir: Path) -> None:
@@ -256,3 +262,31 @@ def test_each_process_loads_only_what_it_needs(
     loaded = set(done.stdout.splitlines()[-1].split())
     assert needed <= loaded
     assert forbidden & loaded == set()
+
+
+def test_on_a_terminal_a_live_summary_is_drawn_and_taken_away_at_the_end(data_dir: Path) -> None:
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (26, 100))
+    words = ["run", "--sample", "--rate", "100", "--data-dir", str(data_dir)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "armorstack", *words, "--listen", "127.0.0.1:0"],
+        stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, env=os.environ | {"TERM": "xterm"},
+    )  # fmt: skip
+    os.close(theirs)
+    screen = b""
+    while b"namespace/pod" not in screen or b"sample: connected" not in screen:
+        screen += os.read(ours, 65536)
+    process.send_signal(signal.SIGINT)
+    with contextlib.suppress(OSError):  # EIO: the other end is closed
+        while chunk := os.read(ours, 65536):
+            screen += chunk
+    os.close(ours)
+    assert process.wait(10) == 0
+    assert b"/metrics" in screen
+    assert b'{"time"' not in screen
+    text = screen.decode()
+    assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l"), "the cursor is shown again"
+    assert re.fullmatch(
+        r"received \d+, stored \d+, duplicates 0, dead letters 0, lost 0\s+the data lie in \S+\s+",
+        text[text.rindex("received ") :],
+    )

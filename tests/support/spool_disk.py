@@ -1,5 +1,6 @@
 """A small real file system, for tests of a full disk."""
 
+import errno
 import os
 import subprocess
 from collections.abc import Iterator
@@ -27,14 +28,16 @@ def small_disk(point: Path, size_bytes: int) -> Iterator[Path]:
         subprocess.run(["umount", "-l", point], check=True)
 
 
-def fill(folder: Path, leave_bytes: int = 0) -> Path:
-    """Take all the space that is left, but so much, with a file of another program."""
+def fill(folder: Path) -> Path:
+    """Take all the space that is left with a file of another program."""
     path = folder / "other-program.log"
-    state = os.statvfs(folder)
-    size = state.f_bavail * state.f_frsize - leave_bytes
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
-        os.posix_fallocate(descriptor, 0, size)
+        while True:
+            os.write(descriptor, bytes(64 * 1024))
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
     finally:
         os.close(descriptor)
     return path

@@ -37,7 +37,7 @@ def test_an_entry_is_one_json_object_away_from_a_terminal() -> None:
 def test_text_is_key_value_with_quotes_where_they_are_needed() -> None:
     stream, logger = lines("text")
     logger.warning("relay is gone", source="a", why="no route to host")
-    line = 'warning receiver relay is gone source=a why="no route to host"'
+    line = 'warning [receiver] relay is gone source=a why="no route to host"'
     assert stream.getvalue().endswith(f"{line}\n")
 
 

@@ -36,8 +36,8 @@ def command(config_file: Path | None, plain: bool, quiet: bool, **flags: Any) ->
 
     live = not plain and not quiet and _is_terminal()
     config = load_config(config_file, **flags)
-    if live and config.log.level == "info":
-        # Above the picture only what is wrong is worth a line.
+    if (live or quiet) and config.log.level == "info":
+        # Above a picture only what is wrong is worth a line.
         config = replace(config, log=replace(config.log, level="warning"))
     require_sources(config)
     log.configure("supervisor", config.log)

@@ -35,7 +35,8 @@ def command(port: int, rate: float, count: int, seed: int, while_stdin: bool) ->
     if while_stdin:
         threading.Thread(target=_end_with_stdin, daemon=True).start()
     _tell(address=relay.start())
-    _tell(sent=relay.replay())
+    sent = relay.replay()
+    _tell(sent=sent.events, bytes=sent.bytes)
     if while_stdin:
         relay.wait()
     _tell(dropped=relay.end())

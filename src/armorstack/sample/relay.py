@@ -19,7 +19,7 @@ from msgspec import Struct
 from armorstack.core.fields import STREAMS, Stream
 from armorstack.core.proto import SERVICE, message_class_named
 from armorstack.sample.recorded import encode
-from armorstack.sample.replay import Planned, plan, stamped
+from armorstack.sample.replay import plan, stamped
 
 METHODS: dict[Stream, str] = {
     "alert": "WatchAlerts",
@@ -152,6 +152,19 @@ class Audience:
                     watcher.end()
 
 
+class Sent:
+    """What was handed out; an event counts once, however many watched."""
+
+    def __init__(self) -> None:
+        self.events: dict[Stream, int] = dict.fromkeys(STREAMS, 0)
+        self.bytes = 0
+
+    def note(self, stream: Stream, frame: bytes) -> None:
+        """One more."""
+        self.events[stream] += 1
+        self.bytes += len(frame)
+
+
 class SampleRelay:
     """The server and the replay."""
 
@@ -185,9 +198,9 @@ class SampleRelay:
         self._server.stop(STOPPED_GRACE_S if self._stopped.is_set() else GRACE_S).wait()
         return self._audience.dropped
 
-    def replay(self) -> dict[Stream, int]:
-        """Hand out events until `count` or `stop`; returns how many, by stream."""
-        sent: dict[Stream, int] = dict.fromkeys(STREAMS, 0)
+    def replay(self) -> Sent:
+        """Hand out events until `count` or `stop`."""
+        sent = Sent()
         left = self._settings.count or -1
         due = None
         for event in plan(self._settings.rate, self._settings.seed):
@@ -196,19 +209,14 @@ class SampleRelay:
             due += event.wait_s
             if left == 0 or self._stopped.wait(max(0.0, due - time.monotonic())):
                 break
-            if self._hand_out(event):
-                sent[event.stream] += 1
+            watchers = self._audience.attached(event.stream)
+            if watchers:
+                frame = encode(event.stream, stamped(event.values, self._now_us()))
+                for watcher in watchers:
+                    watcher.offer(frame)
+                sent.note(event.stream, frame)
                 left -= 1
         return sent
-
-    def _hand_out(self, event: Planned) -> bool:
-        """Give the event to all who watch its stream; False when nobody does."""
-        watchers = self._audience.attached(event.stream)
-        if watchers:
-            frame = encode(event.stream, stamped(event.values, self._now_us()))
-            for watcher in watchers:
-                watcher.offer(frame)
-        return bool(watchers)
 
     def _gather(self) -> float:
         """Wait for a client, then for the rest of its streams; returns the time to go on from."""

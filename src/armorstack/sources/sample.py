@@ -2,7 +2,7 @@
 
 Invariant: the child's standard input is our pipe, and the child ends when that closes and not
 before; so none is left behind, whatever becomes of this process. With a `count` the source is
-finished when the child has told how many events it sent and all of them were taken.
+finished when the child has told how much it sent and all of it was taken.
 What the events are must not go here.
 """
 
@@ -21,13 +21,15 @@ from armorstack.config import RelaySource, SampleSource, source_name
 from armorstack.errors import SourceError
 from armorstack.sources.contract import SourceState
 from armorstack.sources.relay import Relay
-from armorstack.spool.intake import Intake, Lane
+from armorstack.spool.intake import Intake
+from armorstack.spool.lane import LENGTH_BYTES, Lane
 
 TICK_S = 0.1
 START_S = 60.0
 REST_S = 15.0
 """Time for the last events to arrive once the child has told that it sent them."""
 END_S = 2.0
+"""Time for the child to end by itself once its standard input is closed."""
 
 
 class SampleRelaySource:
@@ -42,6 +44,7 @@ class SampleRelaySource:
 
     def run(self, intake: Intake, stop: threading.Event) -> None:
         """Read until `stop` is set or all was read; raises `SourceError` if the child fails."""
+        self._error = None
         with _started(self._settings) as child:
             address = child.address(stop)
             if address is None:
@@ -97,16 +100,18 @@ def _is_exhausted(
 ) -> bool:
     """Wait for the end: True when the child had no more to send, False when told to stop.
 
-    Raises SourceError when the child failed.
+    Raises SourceError when the child failed, or when not all that it sent arrives.
     """
     deadline = None
     while not stop.is_set() and not ended.wait(TICK_S):
-        sent = child.sent()
-        if sent is None:
+        sent_bytes = child.sent_bytes()
+        if sent_bytes is None:
             continue
         deadline = deadline or time.monotonic() + REST_S
-        if tap.frames >= sent or time.monotonic() > deadline:
+        if tap.taken_bytes >= sent_bytes:
             return True
+        if time.monotonic() > deadline:
+            raise SourceError(f"{tap.taken_bytes} of {sent_bytes} bytes of the sample arrived")
     return False
 
 
@@ -130,10 +135,11 @@ class Child:
             stop.wait(TICK_S / 5)
         return None
 
-    def sent(self) -> int | None:
-        """How many events it sent, once it has sent all; raises `SourceError` if it ended."""
+    def sent_bytes(self) -> int | None:
+        """What lanes count for all that it sent, once it has; SourceError if it ended."""
         if len(self._lines) > 1:
-            return int(sum(self._lines[1]["sent"].values()))
+            told = self._lines[1]
+            return int(told["bytes"] + LENGTH_BYTES * sum(told["sent"].values()))
         if self._process.poll() is not None:
             raise self._failed()
         return None
@@ -181,33 +187,20 @@ def _started(settings: SampleSource) -> Iterator[Child]:
 
 
 class Tap:
-    """An intake that counts the frames that pass."""
+    """An intake that remembers its lanes, so that what they took can be told."""
 
     def __init__(self, intake: Intake) -> None:
         self._lane = intake.lane
         self.gap = intake.gap
-        self._lanes: list[TapLane] = []
+        self._lanes: list[tuple[Lane, int]] = []
 
     @property
-    def frames(self) -> int:
-        """Frames that passed."""
-        return sum(lane.frames for lane in self._lanes)
+    def taken_bytes(self) -> int:
+        """Bytes of the frames taken since, each with its length's."""
+        return sum(lane.put_bytes - before for lane, before in self._lanes)
 
-    def lane(self, source: str, stream: str, encoding: str, cluster: str = "") -> "TapLane":
-        """A lane of the intake, counted."""
-        lane = TapLane(self._lane(source, stream, encoding, cluster))
-        self._lanes.append(lane)
+    def lane(self, source: str, stream: str, encoding: str, cluster: str = "") -> Lane:
+        """A lane of the intake."""
+        lane = self._lane(source, stream, encoding, cluster)
+        self._lanes.append((lane, lane.put_bytes))
         return lane
-
-
-class TapLane:
-    """A lane that counts."""
-
-    def __init__(self, lane: Lane) -> None:
-        self._put = lane.put
-        self.frames = 0
-
-    def put(self, frame: bytes) -> None:
-        """Pass a frame on."""
-        self._put(frame)
-        self.frames += 1

@@ -17,7 +17,11 @@ from armorstack.spool.place import create_private, size_of
 BUSY_TIMEOUT_S = 10.0
 PRIMARY_CODE = 0xFF
 """SQLite's extended result codes carry the primary one in their lowest byte."""
+NO_VERSION = 1000
+"""Nobody will ever have written a version this high: it is damage."""
 DAMAGE = frozenset({
+    # A statement is wrong. Ours are not, so the tables they name are; upgrades see to themselves.
+    sqlite3.SQLITE_ERROR,
     sqlite3.SQLITE_CORRUPT,
     sqlite3.SQLITE_NOTADB,
     sqlite3.SQLITE_READONLY,  # a format number in the header; the file's mode was tried before
@@ -101,9 +105,19 @@ def _bring_up(connection: sqlite3.Connection, schema: Schema, path: Path) -> Non
         return
     with transaction(connection):
         for statement in _way(schema, version):
-            connection.execute(statement)
+            _upgrade(connection, statement, path)
         connection.execute(f"PRAGMA application_id={schema.application_id}")
         connection.execute(f"PRAGMA user_version={schema.version}")
+
+
+def _upgrade(connection: sqlite3.Connection, statement: str, path: Path) -> None:
+    """A statement that does not fit the file must leave it where it is: it is not damaged."""
+    try:
+        connection.execute(statement)
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
+            raise
+        raise SpoolError(f"{path} cannot be upgraded: {error}") from error
 
 
 def _way(schema: Schema, version: int) -> Iterator[str]:
@@ -122,7 +136,7 @@ def check_version(connection: sqlite3.Connection, schema: Schema, path: Path) ->
     tables = int(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
     if not tables:
         return 0
-    if application != schema.application_id or version == 0:
+    if application != schema.application_id or not 0 < version < NO_VERSION:
         raise SpoolDamaged(f"{path} is not a file of armorstack")
     if version > schema.version:
         raise SpoolTooNew(
@@ -170,7 +184,7 @@ def guarded(path: Path) -> Iterator[None]:
 def _wrapped(error: sqlite3.DatabaseError, path: Path) -> SpoolError:
     """The error of ours that says what SQLite's means."""
     code = error.sqlite_errorcode & PRIMARY_CODE
-    if code in DAMAGE or str(error).startswith("no such table"):
+    if code in DAMAGE:
         return SpoolDamaged(f"{path} is damaged: {error}")
     if code in NO_ROOM:
         return SpoolFull(

@@ -28,6 +28,8 @@ from armorstack.spool.schema import PAGE_BYTES, ROW_COLUMNS, SPOOL
 NEW_FILE = SPOOL_FILE + ".new"
 KEPT_DAMAGED = 3
 """Damaged files that stay for a person to look at; older ones are deleted."""
+UNREADABLE = (sqlite3.DatabaseError, TypeError, ValueError)
+"""What reading a damaged file may raise: names that are not UTF-8 and numbers that are none, too."""
 STEP_BYTES = 8 * 1024 * 1024
 
 
@@ -92,7 +94,7 @@ def _copy(damaged: Path, target: sqlite3.Connection, after: int) -> int:
     """Take over what can be read; nothing where the disk has no room for a second copy."""
     size = sum(map(size_of, [damaged, *companions(damaged)]))
     if free_bytes(damaged.parent) > 2 * size:
-        with contextlib.suppress(sqlite3.DatabaseError):
+        with contextlib.suppress(*UNREADABLE):
             source = connect(damaged, readonly=True)
             with contextlib.closing(source):
                 # Else SQLite refuses every page of a file that is shorter than it says.
@@ -103,21 +105,21 @@ def _copy(damaged: Path, target: sqlite3.Connection, after: int) -> int:
 
 
 def _copy_positions(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
-    with contextlib.suppress(sqlite3.DatabaseError):
+    with contextlib.suppress(*UNREADABLE):
         found = source.execute("SELECT key, position FROM positions").fetchall()
         with transaction(target):
             target.executemany("INSERT OR REPLACE INTO positions VALUES (?, ?)", found)
-    with contextlib.suppress(sqlite3.DatabaseError):
-        found = source.execute("SELECT * FROM owed").fetchall()
+    with contextlib.suppress(*UNREADABLE):
+        debts = owed.owed(source)
         with transaction(target):
-            owed.note(target, [owed.Owed(*record) for record in found])
+            owed.note(target, debts)
 
 
 def _readable(source: sqlite3.Connection, after: int) -> Iterator[Row]:
     """Rows behind the position whose checksum holds, in order."""
     query = f"SELECT {ROW_COLUMNS} FROM rows WHERE seq = ?"
     for seq in sorted(_positions(source, after)):
-        with contextlib.suppress(sqlite3.DatabaseError, TypeError, ValueError):
+        with contextlib.suppress(*UNREADABLE):
             row = Row(*source.execute(query, (seq,)).fetchone())
             if is_whole(row):
                 yield row
@@ -128,7 +130,7 @@ def _positions(source: sqlite3.Connection, after: int) -> set[int]:
     found: set[int] = set()
     for order in ("ASC", "DESC"):
         query = f"SELECT seq FROM rows WHERE seq > ? ORDER BY seq {order}"
-        with contextlib.suppress(sqlite3.DatabaseError):
+        with contextlib.suppress(*UNREADABLE):
             for (seq,) in source.execute(query, (after,)):
                 if seq in found:
                     break

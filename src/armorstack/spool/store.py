@@ -130,7 +130,7 @@ class Spool:
             return self._file.trim_step(cursor)
         except SpoolDamaged:
             self.replace()
-            return 0
+            return self._file.trim_step(cursor)
 
     def position(self, key: str) -> bytes | None:
         """The position stored last under this key."""
