@@ -26,6 +26,9 @@ RESTART_LONGEST_S = 5.0
 """Short, because a relay drops what it has while no receiver runs."""
 STEADY_S = 10.0
 """A child that lived so long is started again without a growing wait."""
+CHILD_ENVIRONMENT = {"MALLOC_ARENA_MAX": "2", "GRPC_VERBOSITY": "NONE"}
+"""glibc's arenas per thread cost a tenth of the worker's memory and gain nothing; what gRPC's core
+would print on stderr our own log says better. The user's environment goes before."""
 REFUSED = (1, 2)
 """Exit codes of a process that said itself what is wrong."""
 
@@ -69,8 +72,7 @@ class Child:
             self._process = subprocess.Popen(
                 command, stdin=self._stdin, pass_fds=[fd for _, fd in options],
                 stderr=subprocess.PIPE if self._tell else None,
-                # glibc's arenas per thread cost a tenth of the worker's memory and gain nothing.
-                env={"MALLOC_ARENA_MAX": "2"} | os.environ,
+                env=CHILD_ENVIRONMENT | os.environ,
             )  # fmt: skip
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, FOR_THE_SUPERVISOR)

@@ -10,7 +10,6 @@ not go here.
 import os
 import signal
 import threading
-from types import FrameType
 from typing import IO
 
 import msgspec
@@ -18,6 +17,7 @@ import structlog
 
 from armorstack.config import Config
 from armorstack.errors import ConfigError
+from armorstack.signals import heed
 
 DRAIN = b"drain\n"
 GRACE_S = 9.5
@@ -34,8 +34,7 @@ class Orders:
 
     def heed_signals(self) -> None:
         """SIGTERM and SIGINT mean stop; call it from the main thread."""
-        signal.signal(signal.SIGTERM, self._on_signal)
-        signal.signal(signal.SIGINT, self._on_signal)
+        heed((signal.SIGTERM, signal.SIGINT), self.end)
 
     def end(self) -> None:
         """Stop, and be gone within the grace whatever hangs."""
@@ -55,9 +54,6 @@ class Orders:
                 self.drain.set()
         if not self.stop.is_set():
             structlog.get_logger().warning("the supervisor is gone; stopping")
-        self.end()
-
-    def _on_signal(self, _: int, __: FrameType | None) -> None:
         self.end()
 
 

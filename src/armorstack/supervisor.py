@@ -8,7 +8,6 @@ comes from the state files. Invariant: whatever way it ends but by SIGKILL, no c
 import signal
 import socket
 import subprocess
-import threading
 import time
 from collections.abc import Callable
 from types import FrameType
@@ -64,7 +63,6 @@ class Supervisor:
         self._ledger, self._display = ledger, display
         self._url = f"http://{address(listener)}/"
         self._started_us = _now_us()
-        self._wake = threading.Event()
         self._interrupts = 0
         self._told_to_stop = False
         self._has_finished = False
@@ -96,9 +94,9 @@ class Supervisor:
             self._take_reports()
 
     def _on_signal(self, number: int, _: FrameType | None) -> None:
+        # No lock and no event: the main thread may hold what they need (`signals.py`).
         self._told_to_stop = True
         self._interrupts += number == signal.SIGINT
-        self._wake.set()
 
     def _watch(self) -> int:
         while not self._told_to_stop:
@@ -107,7 +105,7 @@ class Supervisor:
                 code = look()
                 if code is not None:
                     return self._stop() or code
-            self._wake.wait(POLL_S)
+            time.sleep(POLL_S)
         return self._stop()
 
     def _look_at_receiver(self) -> int | None:

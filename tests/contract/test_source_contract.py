@@ -83,7 +83,9 @@ def test_the_state_says_what_goes_on(rig: Rig, data: Path) -> None:
         assert (state.error, state.hint, state.reconnects) == ("", "", 0)
         assert not state.finished
         assert state.since_us > 0
-    assert not receiving.source.state().finished
+    state = receiving.source.state()
+    assert not state.finished
+    assert not state.connected, "a source that was stopped reads no more"
 
 
 @pytest.mark.parametrize("moment", ["at once", "quiet", "under load"])

@@ -3,6 +3,7 @@
 import gzip
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ from armorstack.errors import SourceError
 from armorstack.sources.file import File
 from armorstack.sources.lines import LIMIT_BYTES
 from tests.support.receiving import Receiving
+
+TELLING_S = 0.02
+"""Rotations are further apart in life than the ticks of the file system's clock."""
 
 
 @pytest.fixture
@@ -191,19 +195,8 @@ def rotate_three_times(log: Path, first: int = 100) -> None:
             if Path(f"{log}.{old}").exists():
                 Path(f"{log}.{old}").rename(f"{log}.{old + 1}")
         log.rename(f"{log}.1")
-        stamp_apart(Path(f"{log}.1"))
+        time.sleep(TELLING_S)
     write(log, numbered(first + 300, first + 400))
-
-
-def stamp_apart(path: Path) -> None:
-    """Rotations are not so close in life that two files have the same time."""
-    status = path.stat()
-    stamp_apart.step += 1_000_000  # type: ignore[attr-defined]
-    os.utime(path, ns=(status.st_atime_ns, BASE_NS + stamp_apart.step))  # type: ignore[attr-defined]
-
-
-BASE_NS = 1_700_000_000_000_000_000
-stamp_apart.step = 0  # type: ignore[attr-defined]
 
 
 def test_a_rotation_while_we_were_down_loses_nothing(log: Path, data: Path) -> None:

@@ -80,7 +80,7 @@ def test_it_ends_when_its_sources_have_and_what_they_put_is_durable(tmp_path: Pa
 
 def test_what_a_source_puts_while_it_is_stopped_is_durable(tmp_path: Path) -> None:
     orders = Orders()
-    threading.Timer(0.2, orders.end).start()
+    threading.Timer(0.2, orders.stop.set).start()
     Receiver(settings(tmp_path), [ActingSource(put_at_the_last_moment)], orders).run()
     assert frames(tmp_path) == 1000
 

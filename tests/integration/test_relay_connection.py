@@ -1,5 +1,6 @@
 """The relay source when the relay goes away, stalls, or is none: gaps, errors, and going on."""
 
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,9 +10,11 @@ import pytest
 
 from armorstack import config
 from armorstack.config import RelaySource
+from armorstack.core.backoff import delay_s
 from armorstack.errors import RelayRefused
 from armorstack.sources import relay_stream
 from armorstack.sources.relay import Relay
+from armorstack.sources.relay_stream import RelayStream
 from armorstack.spool.reader import Reader
 from armorstack.spool.rows import frames_of
 from armorstack.spool.work import Work
@@ -285,3 +288,54 @@ def test_idle_streams_survive_a_relay_that_pings_and_demands_rare_pings(tmp_path
             time.sleep(7)
             assert receiving.gaps() == []
             assert source.state().connected
+
+
+def test_a_stop_that_comes_while_nothing_is_dialled_is_seen_by_the_next_dial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("armorstack.sources.relay_link.HEALTH_TIMEOUT_S", 600)
+    stop = threading.Event()
+    with RelayServer(stall_health=True) as relay:
+        source = source_at("127.0.0.1:1")
+        with Receiving(source, tmp_path) as receiving:
+            settings = RelaySource(address=relay.address)
+            stream = RelayStream(settings, "alert", "all", receiving.intake)
+            stop.set()
+            stream.close()
+            stream._attempt(receiving.intake.lane("a", "alert", "protobuf"), stop)
+    assert stream.error is None
+
+
+@pytest.fixture
+def attempts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """For how many failures in a row each wait was made, as they come."""
+    seen: list[int] = []
+
+    def noting(attempt: int, initial_s: float, longest_s: float, chance: float) -> float:
+        seen.append(attempt)
+        return delay_s(attempt, initial_s, longest_s, chance)
+
+    monkeypatch.setattr(relay_stream, "delay_s", noting)
+    return seen
+
+
+def test_waits_grow_while_attempts_fail(attempts: list[int], tmp_path: Path) -> None:
+    source = source_at("127.0.0.1:1", logs="off", messages="off", backoff_initial_s=0.001)
+    with Receiving(source, tmp_path) as receiving:
+        receiving.wait(lambda: len(attempts) > 8, "attempts")
+    assert attempts == list(range(1, len(attempts) + 1))
+
+
+@pytest.mark.parametrize("lived", [True, False])
+def test_waits_are_short_again_only_after_a_stream_that_lived(
+    attempts: list[int], lived: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay_stream, "LIVED_S", 0.0 if lived else 600.0)
+    with RelayServer() as relay:
+        source = source_at(relay.address, logs="off", messages="off")
+        with Receiving(source, tmp_path) as receiving:
+            for number in range(3):
+                receiving.wait_connected()
+                relay.end("alert")
+                receiving.wait(lambda number=number: len(attempts) > number, "an attempt")
+            assert attempts == ([1, 1, 1] if lived else [1, 2, 3])

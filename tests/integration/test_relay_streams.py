@@ -79,6 +79,21 @@ def test_each_stream_is_preceded_by_a_health_check_with_a_nonce_of_its_own(
     assert all(nonces)
 
 
+def test_each_stream_has_a_connection_of_its_own(relay: RelayServer, tmp_path: Path) -> None:
+    with Receiving(Relay(settings(relay)), tmp_path) as receiving:
+        receiving.wait_connected()
+    assert len(relay.seen()["peers"]) == 3
+
+
+def test_a_proxy_meant_for_the_internet_is_not_used(
+    relay: RelayServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("grpc_proxy", "http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    with Receiving(Relay(settings(relay)), tmp_path) as receiving:
+        receiving.wait_connected()
+
+
 def test_a_quiet_relay_counts_as_connected(relay: RelayServer, tmp_path: Path) -> None:
     with Receiving(Relay(settings(relay)), tmp_path) as receiving:
         receiving.wait_connected()

@@ -75,7 +75,8 @@ class RelayServer:
         self._order(do="set", options=options)
 
     def seen(self) -> dict[str, Any]:
-        """What was asked: `requests` {stream: [base64]}, `attached` {stream: n}, `nonces`."""
+        """What was asked: `requests` {stream: [base64]}, `attached` {stream: n}, `nonces`,
+        `peers` (the connections that streams came by)."""
         return self._order(do="seen")
 
     def requests(self, stream: str) -> list[bytes]:
@@ -167,6 +168,7 @@ class _Relay:
         self._queues: dict[str, list[queue.SimpleQueue[bytes | None]]] = {s: [] for s in METHODS}
         self._requests: dict[str, list[str]] = {s: [] for s in METHODS}
         self._nonces: list[str] = []
+        self._peers: set[str] = set()
 
     def health(self, request: bytes, context: grpc.ServicerContext) -> bytes:
         self._nonces.append(base64.b64encode(request).decode())
@@ -178,6 +180,7 @@ class _Relay:
 
     def watch(self, stream: str) -> Callable[[bytes, grpc.ServicerContext], Iterator[bytes]]:
         def serve(request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+            self._peers.add(context.peer())
             self._requests[stream].append(base64.b64encode(request).decode())
             if self.options.get("end_at_once"):
                 return
@@ -218,7 +221,10 @@ class _Relay:
     def _seen(self) -> dict[str, Any]:
         with self._lock:
             attached = {stream: len(queues) for stream, queues in self._queues.items()}
-        return {"requests": self._requests, "attached": attached, "nonces": self._nonces}
+        return {
+            "requests": self._requests, "attached": attached, "nonces": self._nonces,
+            "peers": sorted(self._peers),
+        }  # fmt: skip
 
     def handler(self) -> grpc.GenericRpcHandler:
         methods = {

@@ -54,7 +54,7 @@ class Failed(grpc.RpcError):
         (CONNECT + "Socket closed", PLAIN, "closes the connection at once", "does it speak TLS?"),
         (CONNECT + "Socket closed", TLS, "may want a client certificate", "tls.cert_file"),
         (CONNECT + "Socket closed", MTLS, "may not accept our certificate", "expired"),
-        (CONNECT + "Unwrap failed (TSI_DATA_CORRUPTED)", TLS, "may want a client certificate", "key"),
+        (CONNECT + "Unwrap failed (TSI_DATA_CORRUPTED)", TLS, "may want a client", "key"),
         ("Stream removed (Socket closed)", MTLS, "closed the connection", "restarted"),
         ("Stream removed (ping timeout)", PLAIN, "answers no pings", "stopped or overloaded"),
         ("Too many pings", PLAIN, "refuses pings as frequent as ours", "keepalive_s"),

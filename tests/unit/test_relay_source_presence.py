@@ -20,6 +20,7 @@ def test_the_time_before_the_first_connection_is_no_gap() -> None:
     assert presence.confirm(101 * SECOND) is None
     assert presence.connected
     assert presence.give_up(102 * SECOND) is None
+    assert not presence.connected
 
 
 def test_a_call_alone_is_no_connection_but_a_quiet_second_is() -> None:
@@ -61,7 +62,6 @@ def test_a_stall_begins_when_it_was_last_heard_of_but_not_before_the_connection(
 
 def test_a_gap_that_is_open_at_the_end_ends_there() -> None:
     presence = connected_at(10 * SECOND)
-    assert presence.give_up(11 * SECOND) is None
     presence.lose(20 * SECOND, "disconnect", "closed")
     gap = presence.give_up(25 * SECOND)
     assert gap is not None

@@ -40,7 +40,7 @@ def test_rows_positions_and_debts_are_kept(folder: Path) -> None:
         ("relay/a", "alert", 3),
         ("file/x", "auto", 3),
     }
-    assert spool.dropped() == 3 * DROPPED
+    assert spool.dropped_frames == 3 * DROPPED
     spool.close()
 
 

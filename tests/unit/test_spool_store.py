@@ -139,7 +139,7 @@ def test_dropping_takes_the_oldest_rows_and_owes_a_gap_of_each_stream(tmp_path: 
     assert frames_in(read_all(tmp_path)) == [b"e" * 100, b"new"]
     owed = {(o.source, o.stream): (o.start_us, o.end_us, o.lost) for o in spool.owed()}
     assert owed == {("relay/a", "alert"): (10, 30, 3), ("relay/a", "log"): (20, 20, 1)}
-    assert spool.dropped() == 4
+    assert spool.dropped_frames == 4
     spool.close()
 
 

@@ -13,6 +13,7 @@ import threading
 import click
 
 from armorstack.sample.relay import SampleRelay, Settings
+from armorstack.signals import heed
 
 
 @click.command("sample-relay")
@@ -30,8 +31,7 @@ from armorstack.sample.relay import SampleRelay, Settings
 def command(port: int, rate: float, count: int, seed: int, while_stdin: bool) -> None:
     """Serve recorded events as KubeArmor's relay does."""
     relay = SampleRelay(Settings(port=port, rate=rate, count=count, seed=seed))
-    signal.signal(signal.SIGTERM, lambda *_: relay.stop())
-    signal.signal(signal.SIGINT, lambda *_: relay.stop())
+    heed((signal.SIGTERM, signal.SIGINT), relay.stop)
     if while_stdin:
         threading.Thread(target=_end_with_stdin, daemon=True).start()
     _tell(address=relay.start())

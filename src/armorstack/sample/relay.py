@@ -185,7 +185,7 @@ class SampleRelay:
         return f"127.0.0.1:{port}"
 
     def stop(self) -> None:
-        """Let `replay` and `wait` return soon; any thread, or a signal, may call."""
+        """Let `replay` and `wait` return soon; any thread may call."""
         self._stopped.set()
 
     def wait(self) -> None:

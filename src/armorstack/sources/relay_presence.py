@@ -56,8 +56,10 @@ class Presence:
             self._opened_us = None
 
     def give_up(self, now_us: int) -> Gap | None:
-        """Nobody will try again: the gap, if one is open, ends here."""
+        """Nobody reads any more: the gap, if one is open, ends here."""
         with self._lock:
+            if self.connected:
+                self.connected, self.since_us = False, now_us
             return self._end_gap(now_us)
 
     def _confirm(self, now_us: int) -> Gap | None:

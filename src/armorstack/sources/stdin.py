@@ -40,13 +40,16 @@ class Stdin:
     def run(self, intake: Intake, stop: threading.Event) -> None:
         """Read until `stop` is set or the input ends; then all of it is durable."""
         self._state = replace(self._state, connected=True, since_us=now_us())
+        finished = False
         try:
             finished = self._read_all(intake, stop)
         except SpoolError:
             if not stop.is_set():  # else the spool was closed while we waited for it
                 raise
-            finished = False
-        self._state = replace(self._state, connected=False, finished=finished, since_us=now_us())
+        finally:
+            self._state = replace(
+                self._state, connected=False, finished=finished, since_us=now_us()
+            )
 
     def _read_all(self, intake: Intake, stop: threading.Event) -> bool:
         """Put every line; True when the input ended and all of it is durable."""

@@ -39,7 +39,7 @@ class Stats(Struct, frozen=True, kw_only=True):
     blocked_lanes: int = 0
     """Sources that wait just now."""
     dropped_frames: int = 0
-    """Frames ever deleted unread because the spool was full, in this spool."""
+    """Frames deleted unread because the spool was full, before this start as well."""
     trimmed_rows: int = 0
     waiting_rows: int = 0
     waiting_frames: int = 0

@@ -82,6 +82,7 @@ def open_writable(path: Path, schema: Schema, *, page_bytes: int) -> sqlite3.Con
         try:
             _configure(connection, page_bytes)
             _bring_up(connection, schema, path)
+            check_tables(connection, schema, path)
         except BaseException:
             connection.close()
             raise
@@ -146,6 +147,24 @@ def check_version(connection: sqlite3.Connection, schema: Schema, path: Path) ->
     return version
 
 
+def check_tables(connection: sqlite3.Connection, schema: Schema, path: Path) -> None:
+    """Raise SpoolDamaged where the tables are not those of the schema: their names and columns
+    are text in the file, and as easily damaged as the rest."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as model:
+        for statement in schema.create:
+            model.execute(statement)
+        if _columns(connection) != _columns(model):
+            raise SpoolDamaged(f"{path} is damaged: its tables are not ours")
+
+
+def _columns(connection: sqlite3.Connection) -> list[tuple[object, ...]]:
+    query = (
+        "SELECT m.name, c.cid, c.name, c.type, c.pk FROM sqlite_master AS m, "
+        "pragma_table_info(m.name) AS c WHERE m.type = 'table' ORDER BY m.name, c.cid"
+    )
+    return connection.execute(query).fetchall()
+
+
 @contextlib.contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     """One write transaction; when it raises, nothing of it was done."""
@@ -179,6 +198,9 @@ def guarded(path: Path) -> Iterator[None]:
         if not hasattr(error, "sqlite_errorcode"):
             raise
         raise _wrapped(error, path) from error
+    except UnicodeDecodeError as error:
+        # SQLite's message quotes a name from the file.
+        raise SpoolDamaged(f"{path} is damaged: {error}") from error
 
 
 def _wrapped(error: sqlite3.DatabaseError, path: Path) -> SpoolError:

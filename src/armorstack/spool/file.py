@@ -13,6 +13,7 @@ from armorstack.errors import SpoolDamaged
 from armorstack.spool import owed
 from armorstack.spool.database import (
     BUSY_TIMEOUT_S,
+    check_tables,
     connect,
     guarded,
     open_writable,
@@ -153,12 +154,17 @@ class SpoolFile:
             return vacuum(self._connection, min(most, spare))
 
     def quick_check(self) -> None:
-        """Let SQLite check the structure of the whole file; raises SpoolDamaged.
+        """Let SQLite check the structure of the whole file, and see whether a row is missing;
+        raises SpoolDamaged.
 
         Through a connection of its own: ours would answer from the pages that it remembers.
         """
+        missing = "SELECT max(ordinal) - min(ordinal) + 1 - count(*) FROM rows"
         with guarded(self.path), contextlib.closing(connect(self.path, readonly=True)) as fresh:
             finding = str(fresh.execute("PRAGMA quick_check(1)").fetchone()[0])
+            check_tables(fresh, SPOOL, self.path)
+            if finding == "ok" and fresh.execute(missing).fetchone()[0]:
+                finding = "rows are missing"
         if finding != "ok":
             raise SpoolDamaged(f"{self.path} is damaged: {finding}")
 

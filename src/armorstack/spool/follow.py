@@ -7,7 +7,7 @@ every use. Nothing is created and nothing written here.
 import sqlite3
 from pathlib import Path
 
-from armorstack.errors import SpoolDamaged
+from armorstack.errors import SpoolError
 from armorstack.spool.database import Schema, check_version, connect, guarded
 from armorstack.spool.place import size_of
 
@@ -53,7 +53,7 @@ class Follower:
             try:
                 version = check_version(connection, self._schema, self.path)
                 if version and version < self._schema.version:
-                    raise SpoolDamaged(f"{self.path} has not been upgraded by its writer yet")
+                    raise SpoolError(f"{self.path} has not been upgraded by its writer yet")
             except BaseException:
                 connection.close()
                 raise

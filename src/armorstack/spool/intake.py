@@ -77,7 +77,7 @@ class Intake:
             memory_bytes=max(0, gate.memory_bytes()),
             blocked_s=gate.blocked_s,
             blocked_lanes=gate.blocked_lanes,
-            dropped_frames=room.dropped_frames,
+            dropped_frames=self._spool.dropped_frames,
             trimmed_rows=room.trimmed_rows,
             waiting_rows=waiting.rows,
             waiting_frames=waiting.frames,

@@ -126,13 +126,18 @@ class Reader:
         self._follower.close()
 
     def _rows(self, after: int) -> Generator[Row, None, None]:
-        query = f"SELECT {ROW_COLUMNS} FROM rows WHERE seq > ? ORDER BY seq"
+        query = f"SELECT ordinal, {ROW_COLUMNS} FROM rows WHERE seq > ? ORDER BY seq"
         with self._reading() as connection:
             if connection is None:
                 return
             with contextlib.closing(connection.execute(query, (after,))) as records:
-                for record in records:
+                expected = None
+                for ordinal, *record in records:
+                    if expected not in (None, ordinal):
+                        # A page that leads elsewhere; rows are deleted at the front only.
+                        raise SpoolDamaged(f"{self._follower.path} is damaged: rows are missing")
                     yield Row(*record)
+                    expected = ordinal + 1
 
     def _spoil(self, row: Row) -> None:
         self._spoiled.append(Spoiled(row.seq, row.source, row.stream, row.received_us, row.count))

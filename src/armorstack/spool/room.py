@@ -36,7 +36,6 @@ class Room:
 
     def __init__(self, spool: Spool, settings: config.Spool, gap_frame: GapFrame) -> None:
         self.trimmed_rows = 0
-        self.dropped_frames = spool.dropped()
         self.disk_bytes = 0
         self.checkpoints = 0
         self.checkpoint_max_s = 0.0
@@ -82,7 +81,6 @@ class Room:
     def was_dropped(self) -> None:
         """Rows were dropped just now."""
         self._dropped_at = time.monotonic()
-        self.dropped_frames = self._spool.dropped()
 
     def upkeep(self) -> None:
         """One cycle's share of the work told at the top."""

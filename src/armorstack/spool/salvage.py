@@ -29,7 +29,7 @@ NEW_FILE = SPOOL_FILE + ".new"
 KEPT_DAMAGED = 3
 """Damaged files that stay for a person to look at; older ones are deleted."""
 UNREADABLE = (sqlite3.DatabaseError, TypeError, ValueError)
-"""What reading a damaged file may raise: names that are not UTF-8 and numbers that are none, too."""
+"""What reading a damaged file may raise, where names are not UTF-8 and numbers are none."""
 STEP_BYTES = 8 * 1024 * 1024
 
 

@@ -69,6 +69,8 @@ class Spool:
         self.recovery: Recovery | None = None
         """What was done with a damaged file, the last time there was one."""
         self.recoveries = 0
+        self.dropped_frames = 0
+        """Frames deleted unread, before this opening as well; it never falls."""
         self._lock = lock
         self._log_bytes = min(LOG_BYTES, settings.reserve_bytes // 2 or LOG_BYTES)
 
@@ -143,10 +145,6 @@ class Spool:
     def owed(self) -> list[Owed]:
         """Gaps that still have to be told."""
         return self._file.owed()
-
-    def dropped(self) -> int:
-        """Frames ever deleted unread in this file."""
-        return self._file.fact("dropped")
 
     def waiting(self) -> Waiting:
         """What lies in the spool; any thread may call."""
@@ -227,6 +225,7 @@ class Spool:
         except SpoolFull:
             self.reserve.release()
             self._begin(now_us)
+        self.dropped_frames = self._file.fact("dropped")
         self.check_suspect()
         sync_folder(self.folder)
 
@@ -263,7 +262,8 @@ class Spool:
         settled: Sequence[Owed],
     ) -> None:
         numbered = list(enumerate(rows, self._next))
-        self._file.append(numbered, positions, drop_bytes, settled)
+        dropped = self._file.append(numbered, positions, drop_bytes, settled)
+        self.dropped_frames += dropped.frames
         self._next += len(rows)
 
 
