@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from armorstack import config
-from armorstack.errors import SpoolError
+from armorstack.errors import SpoolError, SpoolFull
 from armorstack.spool.intake import Intake, Lane
 from armorstack.spool.reader import Reader
+from armorstack.spool.reserve import free_bytes
 from armorstack.spool.store import Spool
 from armorstack.spool.work import Work
 from tests.support.spool_disk import fill, small_disk
@@ -21,6 +22,7 @@ from tests.support.spool_rows import (
     numbered,
     numbers_in,
     plain_gap,
+    row,
 )
 
 DEADLINE_S = 40
@@ -177,3 +179,33 @@ def test_with_drop_oldest_a_full_disk_costs_the_oldest_and_tells_how_many(tmp_pa
         numbers = [number_of(f) for row in rows if row.stream == "alert" for f in frames_in([row])]
         assert gap["reason"] == "spool_overflow"
         assert numbers == list(range(int(str(gap["lost"])), producer.put))
+
+
+def append_until_full(spool: Spool) -> int:
+    last = 0
+    try:
+        while True:
+            last = spool.append([row(numbered(1, 100_000))], {})
+    except SpoolFull:
+        return last
+
+
+def test_a_log_that_does_not_fit_leaves_the_last_space_to_deletes(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", DISK_BYTES) as disk:
+        spool = Spool.open(disk / "spool", SETTINGS, now_us())
+        # Without a checkpoint, as beside a reader that holds one snapshot for long.
+        last = append_until_full(spool)
+        assert not spool.make_room(0, MIB)
+        assert spool.free_bytes() >= SETTINGS.reserve_bytes
+        assert not spool.make_room(0, MIB)
+        spool.close()
+        assert free_bytes(disk) >= SETTINGS.reserve_bytes - MIB // 8
+
+        spool = Spool.open(disk / "spool", SETTINGS, now_us())
+        rows = spool.waiting().rows
+        assert rows > 50
+        assert spool.make_room(last, MIB)
+        assert spool.waiting().rows == 0
+        assert spool.reserve.held
+        assert spool.append([row(b"on")], {}) > last
+        spool.close()

@@ -247,3 +247,16 @@ def test_spans_are_told_in_two_units(span_s: float, told: str) -> None:
 )
 def test_a_time_that_none_can_be_is_a_dash(time_us: int, told: str) -> None:
     assert human_time(time_us) == told
+
+
+def test_status_says_when_all_that_the_spool_holds_is_stored(tmp_path: Path) -> None:
+    spool = open_spool(tmp_path / "spool")
+    last = spool.append([row(b"one"), row(b"two")], {})
+    spool.close()
+    work = Work.open(tmp_path / "spool")
+    for cursor, told in ((last - 1, False), (last, True)):
+        work.commit("duckdb", cursor, required=True)
+        answer = invoke(tmp_path, "spool", "status").output
+        assert "2 frames in 2 rows" in answer
+        assert ("all stored" in answer) is told
+    work.close()

@@ -67,8 +67,7 @@ def print_json(value: Any) -> None:
 
     from msgspec import to_builtins
 
-    # JSON escapes all controls but this one.
-    click.echo(json.dumps(to_builtins(value)).replace("\x7f", "\\u007f"))
+    click.echo(json.dumps(to_builtins(value), ensure_ascii=True))
 
 
 def _lines(found: Any, now_s: float) -> list[tuple[str, str]]:
@@ -80,7 +79,8 @@ def _lines(found: Any, now_s: float) -> list[tuple[str, str]]:
         lines.append(("spool", "none yet"))
     else:
         lines += [
-            ("waiting", f"{state.frames} frames in {state.rows} rows, {human_bytes(state.bytes)}"),
+            ("held", f"{state.frames} frames in {state.rows} rows, {human_bytes(state.bytes)}"
+                     + (", all stored; a receiver frees them" if _all_stored(found) else "")),
             ("oldest", _age(state.oldest_us, now_s)),
             ("position", str(state.last)),
             ("disk", f"{human_bytes(state.file_bytes)} and {human_bytes(state.log_bytes)} log, "
@@ -98,6 +98,12 @@ def _lines(found: Any, now_s: float) -> list[tuple[str, str]]:
     lines.append(("dead letters", kept + lost))
     lines += [("kept damaged", name) for name in found.damaged_files]
     return lines
+
+
+def _all_stored(found: Any) -> bool:
+    """Whether every sink that holds the spool is past its last row."""
+    cursors = [sink.cursor for sink in found.sinks if sink.required]
+    return bool(found.status.rows and cursors) and min(cursors) >= found.status.last
 
 
 def _age(time_us: int, now_s: float) -> str:

@@ -10,7 +10,13 @@ import msgspec
 from msgspec import Struct
 
 Reason = Literal[
-    "disconnect", "throttled", "spool_overflow", "spool_damaged", "stop", "crash", "oversize",
+    "disconnect",
+    "throttled",
+    "spool_overflow",
+    "spool_damaged",
+    "stop",
+    "crash",
+    "oversize",
     "store_damaged",
 ]
 
