@@ -11,6 +11,7 @@ import stat
 import subprocess
 import sys
 import termios
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -139,6 +140,15 @@ def test_a_signal_ends_it_quickly_with_all_that_was_received_stored(
     assert len(stored_ids(data_dir)) == received
 
 
+@pytest.fixture
+def hang_up_is_not_ignored() -> Iterator[None]:
+    """Under nohup, tests and what they start ignore SIGHUP; a terminal's children do not."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hang_up_is_not_ignored")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_what_a_terminal_sends_to_the_whole_group_ends_it_as_well_as_a_signal_to_one(
     data_dir: Path, number: int

@@ -196,6 +196,7 @@ class SpoolFile:
             # The log is checkpointed as a whole, by us: see the top of `store.py`.
             self._pragma("wal_autocheckpoint=0")
             self._pragma(f"cache_size=-{CACHE_KIB}")
+        self.logged_bytes = self.log_bytes()
         if self.file_bytes() + self.log_bytes() <= QUICK_CHECK_BYTES:
             self.quick_check()
         try:

@@ -67,7 +67,9 @@ class Room:
             return True
         try:
             self._read_cursors()
+            rows = self._spool.waiting().rows
             found = self._spool.make_room(self._trim_to, size + self._spare_bytes)
+            self.trimmed_rows += rows - self._spool.waiting().rows
             if not found and self._settings.when_full == "drop_oldest":
                 self._spool.append((), {}, drop_bytes=max(size, DROP_BYTES))
                 self.was_dropped()
