@@ -14,7 +14,7 @@ from armorstack.core.batch import SCHEMA
 _ORIGINAL = SCHEMA.get_field_index("original")
 _SMALL_ROWS = 256
 _JOINED_ROWS = 8192
-MAX_BYTES = 40 * 1024 * 1024
+MAX_BYTES = 20 * 1024 * 1024
 """Bytes in memory that make the tail full: the worker's memory is bounded, `part_rows` or not."""
 
 
