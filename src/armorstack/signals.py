@@ -2,8 +2,9 @@
 
 A handler runs in the main thread between any two of its instructions; a lock that the thread holds
 just then is never let go. `Event.set` takes a lock, and a main thread that waits on that event
-takes it twenty times a second: one stop in a few hundred hung. So the handler only puts into a
-`SimpleQueue`, whose `put` is made for that, and a thread of its own does what is to be done.
+takes it twenty times a second; with a timer at random moments such a process hung before its
+20,000th signal each time it was tried. So the handler only puts into a `SimpleQueue`, whose `put`
+is made for that, and a thread of its own does what is to be done.
 """
 
 import signal
