@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 
 from armorstack import log, runlock
-from armorstack.config import Config, source_name
+from armorstack.config import Config, DuckdbSink, Sink, source_name
 from armorstack.control import Orders
 from armorstack.errors import ConfigError
 
@@ -65,7 +65,7 @@ def run_worker(config: Config, orders: Orders, listener: socket.socket | None = 
     ):
         folder = Path(config.data_dir)
         sinks = [
-            (make_sink(name, sink, folder), partial(decode, keep_original=sink.keep_original))
+            (make_sink(name, sink, folder), partial(decode, keep_original=keeps_original(sink)))
             for name, sink in config.sink.items()
         ]
         worker = Worker(config, sinks, orders, address(bound))
@@ -77,6 +77,11 @@ def run_worker(config: Config, orders: Orders, listener: socket.socket | None = 
         finally:
             server.stop()
         structlog.get_logger().info("worker ends")
+
+
+def keeps_original(sink: Sink) -> bool:
+    """Whether the sink wants each event's bytes as they came."""
+    return isinstance(sink, DuckdbSink) and sink.keep_original
 
 
 def _begin(process: str, config: Config) -> None:

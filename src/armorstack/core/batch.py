@@ -27,6 +27,9 @@ OWN_COLUMNS: tuple[tuple[str, pa.DataType, str], ...] = (
     ("spelling", pa.string(), "protobuf, pascal, camel or protojson."),
     ("extra", pa.string(), "JSON: what the columns cannot rebuild, unknown members above all."),
     ("original", pa.binary(), "The bytes as they came, if they are kept."),
+    ("fold_count", pa.int64(), "How many events a filter folded into this one; null: none."),
+    ("fold_first", pa.timestamp("us"), "Time of the first of them."),
+    ("fold_last", pa.timestamp("us"), "Time of the last of them."),
 )
 """Columns that are not KubeArmor's: name, type, meaning."""
 

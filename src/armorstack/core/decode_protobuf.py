@@ -149,5 +149,8 @@ def decode_messages(frames: Group, stream: Stream, keep_original: bool) -> Part:
         made["extra"] = pa.array(extras, pa.string())
     if keep_original:
         made["original"] = pa.array([frames.frames[i] for i in kept], pa.binary())
-    rows = pa.RecordBatch.from_arrays([made[name] for name in SCHEMA.names], schema=SCHEMA)
+    rows = pa.RecordBatch.from_arrays(
+        [made[f.name] if f.name in made else pa.nulls(len(kept), f.type) for f in SCHEMA],
+        schema=SCHEMA,
+    )
     return Part(rows, rejected, unknown=sum(i in found.unknown for i in kept))

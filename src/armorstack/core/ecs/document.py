@@ -92,7 +92,13 @@ def _add_identity(row: Row, draft: Draft) -> None:
         event["id"] = b2a_base64(digest, newline=False).decode()
     if row["original"]:
         event["original"] = _original(row)
-    ours = {}
+    ours: Document = {}
+    if count := row["fold_count"]:
+        ours["count"] = count
+    if first := row["fold_first"]:
+        event["start"] = _date(first)
+    if last := row["fold_last"]:
+        event["end"] = _date(last)
     if source := row["from_source"]:
         ours["source"] = source
     if spelling := row["spelling"]:

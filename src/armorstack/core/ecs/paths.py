@@ -46,6 +46,9 @@ _EVENT = (
          "else unknown."),
     Path("event.risk_score", "long", "Severity", "Severity times ten; alerts only."),
     Path("event.code", "keyword", "Data", "The system call, such as SYS_OPENAT."),
+    Path("event.start", "date", "-", "Of folded events: when the first of them happened."),
+    Path("event.end", "date", "-", "Of folded events: when the last of them happened."),
+    Path("armorstack.count", "long", "-", "Of folded events: how many they are."),
     Path("event.original", "keyword", "-", "The event as it came, if it was kept; base64 where it "
          "was protobuf."),
     Path("tags", "keyword", "ATags, Tags", "Both, trimmed, each once."),

@@ -1,0 +1,102 @@
+"""Faults that lie between settings, each told with its path.
+
+Must not go here: what needs the table of fields or Arrow; `core/rules.py` checks that when it
+compiles filters and matches.
+"""
+
+import ipaddress
+import os
+import re
+from collections import Counter
+
+from armorstack.config.filters import Filter, Match
+from armorstack.config.sinks import WebhookSink
+from armorstack.config.sources import RelaySource, source_name
+from armorstack.config.tree import Config
+from armorstack.errors import ConfigError
+
+
+def parse_address(path: str, text: str) -> tuple[str, int]:
+    """`HOST:PORT` (IPv6 in brackets) as a pair; raises `ConfigError` that begins with `path`."""
+    match = re.fullmatch(r"(?:\[([^\]]+)\]|([^:\s]+)):(\d{1,5})", text)
+    if match is None or int(match[3]) > 65535:
+        hint = f"write a host and a port, such as {text or '127.0.0.1'}:32767"
+        raise ConfigError(f"{path}: {text!r} is not HOST:PORT", hint=hint)
+    return match[1] or match[2], int(match[3])
+
+
+def check(config: Config) -> None:
+    """Faults that lie between settings, each with its path."""
+    parse_address("$.web.listen", config.web.listen)
+    for index, source in enumerate(config.source):
+        if isinstance(source, RelaySource):
+            _check_relay(f"$.source[{index}]", source)
+    for name, count in Counter(map(source_name, config.source)).items():
+        if count > 1:
+            hint = "give each source a name of its own: positions and metrics go by it"
+            raise ConfigError(f"$.source: {count} sources are called {name!r}", hint=hint)
+    if not config.sink:
+        raise ConfigError("$.sink: no sink", hint="remove the empty table: DuckDB is the default")
+    for name, sink in config.sink.items():
+        if isinstance(sink, WebhookSink):
+            _check_webhook(f"$.sink.{name}", sink)
+    _check_filter_names(config)
+    for index, match in enumerate(config.match):
+        _check_match(f"$.match[{index}]", match, tuple(config.sink))
+
+
+def sinks_of(match: Match) -> tuple[str, ...]:
+    """The sinks that a match names."""
+    return (match.sink,) if isinstance(match.sink, str) else match.sink
+
+
+def filter_name(index: int, settings: Filter) -> str:
+    """How counters and `try-config` call the filter at this place of the list."""
+    return settings.name or f"{settings.__struct_config__.tag}-{index + 1}"
+
+
+def _check_filter_names(config: Config) -> None:
+    names = Counter(filter_name(index, each) for index, each in enumerate(config.filter))
+    for name, count in names.items():
+        if count > 1:
+            hint = "give each filter a name of its own: counters go by it"
+            raise ConfigError(f"$.filter: {count} filters are called {name!r}", hint=hint)
+
+
+def _check_match(path: str, match: Match, sinks: tuple[str, ...]) -> None:
+    for name in sinks_of(match):
+        if name not in sinks:
+            hint = f"sinks are: {', '.join(sinks)}; add [sink.{name}]"
+            raise ConfigError(f"{path}.sink: there is no sink {name!r}", hint=hint)
+
+
+def _check_webhook(path: str, sink: WebhookSink) -> None:
+    if bool(sink.url) == bool(sink.url_file):
+        raise ConfigError(f"{path}.url: give either url or url_file")
+    if sink.url and not re.fullmatch(r"https?://[^\s/@?#]+(/\S*)?", sink.url):
+        hint = "write https://HOST/PATH; a password belongs into token_file"
+        raise ConfigError(f"{path}.url: not a URL that can be posted to", hint=hint)
+    for name in ("url_file", "token_file", "ca_file"):
+        file = getattr(sink, name)
+        if file and not os.access(file, os.R_OK):
+            raise ConfigError(f"{path}.{name}: {file} cannot be read")
+    for index, network in enumerate(sink.allowed_networks):
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as error:
+            hint = "write a network such as 10.0.0.0/8 or fd00::/8"
+            raise ConfigError(f"{path}.allowed_networks[{index}]: {error}", hint=hint) from error
+
+
+def _check_relay(path: str, source: RelaySource) -> None:
+    parse_address(f"{path}.address", source.address)
+    tls = source.tls
+    if tls and bool(tls.cert_file) != bool(tls.key_file):
+        missing = "key_file" if tls.cert_file else "cert_file"
+        raise ConfigError(f"{path}.tls.{missing}: missing; mTLS needs certificate and key")
+    for name in ("ca_file", "cert_file", "key_file"):
+        file = getattr(tls, name) if tls else ""
+        if file and not os.access(file, os.R_OK):
+            raise ConfigError(f"{path}.tls.{name}: {file} cannot be read")
+    if source.backoff_max_s < source.backoff_initial_s:
+        raise ConfigError(f"{path}.backoff_max_s: less than backoff_initial_s")

@@ -1,0 +1,59 @@
+"""The whole tree of settings, and the tables that are neither source, filter, match nor sink."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+from armorstack.config.filters import Filter, Match
+from armorstack.config.scalars import MIB, Count, Positive
+from armorstack.config.sinks import DuckdbSink, Sink
+from armorstack.config.sources import Source
+
+
+class Spool(Struct, frozen=True, forbid_unknown_fields=True):
+    """The durable buffer between receiving and storing."""
+
+    max_bytes: Positive = 4096 * MIB
+    """Disk that waiting frames may take before `when_full` applies."""
+    when_full: Literal["block", "drop_oldest"] = "block"
+    """`block` stops reading (the relay then drops, unseen); `drop_oldest` drops here, counted."""
+    flush_interval_s: Annotated[float, Meta(gt=0, le=0.1)] = 0.05
+    """Longest time a frame waits in memory for its group commit; at most 0.1."""
+    flush_bytes: Positive = MIB
+    """Bytes in memory that start a group commit at once."""
+    max_memory_bytes: Positive = 64 * MIB
+    """Bytes in memory, all sources together, past which receiving waits."""
+    reserve_bytes: Count = 32 * MIB
+    """Size of the file that is released when the disk is full, so that deletes can go on."""
+
+
+class Web(Struct, frozen=True, forbid_unknown_fields=True):
+    """Health, metrics and pages."""
+
+    listen: str = "127.0.0.1:7780"
+    """`HOST:PORT`; port 0 takes a free one."""
+    series_limit: Count = 1000
+    """Label sets kept per metric of events; the rest is counted as `other`."""
+
+
+class Log(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the processes say about themselves, on standard error."""
+
+    format: Literal["auto", "json", "text"] = "auto"
+    """`auto`: key=value text on a terminal, one JSON object per line elsewhere."""
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least grave line that is written."""
+
+
+class Config(Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole tree."""
+
+    data_dir: str = ""
+    """Folder of the spool, the store and the state files; empty: the user's data folder."""
+    source: tuple[Source, ...] = ()
+    filter: tuple[Filter, ...] = ()
+    match: tuple[Match, ...] = ()
+    spool: Spool = field(default_factory=Spool)
+    sink: dict[str, Sink] = field(default_factory=lambda: {"duckdb": DuckdbSink()})
+    web: Web = field(default_factory=Web)
+    log: Log = field(default_factory=Log)
