@@ -55,6 +55,9 @@ OWN: dict[str, st.SearchStrategy[Any]] = {
     "spelling": st.sampled_from(["protobuf", "pascal", "camel", "protojson"]),
     "extra": st.text(),
     "original": st.binary(),
+    "fold_count": st.integers(1, 2**40),
+    "fold_first": st.datetimes(),
+    "fold_last": st.datetimes(),
 }
 COLUMNS = OWN | {field.column: VALUES[field.kind] for field in FIELDS}
 
