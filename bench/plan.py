@@ -131,12 +131,24 @@ def figures(results: Results) -> dict[str, Any]:
     """One flat object; units are in the names."""
     found = {
         **_costs(results.flat_out),
-        **{f"{stage}_cpu_us_per_event": used_us for stage, used_us in results.inside.items()},
+        **_inside_figures(results),
         **_service(results.paced),
         "events_lost": sum(run.lost for run in (*results.flat_out.duckdb, *_whole(results.paced))),
     }
     rounded = {name: round(v, 3) if isinstance(v, float) else v for name, v in found.items()}
     return rounded | {"runs": _spread(results.flat_out)}
+
+
+def _inside_figures(results: Results) -> dict[str, Any]:
+    """The worker's stages, and the rules held against the bare receive."""
+    bare_us = _median_us(results.flat_out.bare)
+    found = {
+        name if name.endswith("_s") else f"{name}_cpu_us_per_event": value
+        for name, value in results.inside.items()
+    }
+    if rules_us := results.inside.get("rules"):
+        found["rules_ratio"] = rules_us / bare_us
+    return found
 
 
 def _costs(runs: FlatOut) -> dict[str, float]:

@@ -39,10 +39,9 @@ def run_receiver(config: Config, orders: Orders) -> None:
     _begin("receiver", config)
     require_sources(config)
     with runlock.hold(config.data_dir, "receiver", TAKE_OVER_S):
-        sources = [make_source(source) for source in config.source]
         names = [source_name(source) for source in config.source]
         structlog.get_logger().info("receiver starts", sources=names, data_dir=config.data_dir)
-        Receiver(config, sources, orders).run()
+        Receiver(config, make_source, orders).run()
         structlog.get_logger().info("receiver ends")
 
 
@@ -51,6 +50,8 @@ def run_worker(config: Config, orders: Orders, listener: socket.socket | None = 
     import pyarrow
 
     from armorstack.core.decode import decode
+    from armorstack.core.rules import compile_rules
+    from armorstack.pipeline.job import Job
     from armorstack.sinks import make_sink
     from armorstack.web.app import build
     from armorstack.web.server import Server, address, bind
@@ -64,11 +65,18 @@ def run_worker(config: Config, orders: Orders, listener: socket.socket | None = 
         listener or bind(config.web.listen) as bound,
     ):
         folder = Path(config.data_dir)
-        sinks = [
-            (make_sink(name, sink, folder), partial(decode, keep_original=keeps_original(sink)))
+        leader = leading_sink(config)
+        jobs = [
+            Job(
+                sink=make_sink(name, sink, folder),
+                decode=partial(decode, keep_original=keeps_original(sink)),
+                rules=compile_rules(config, name),
+                leads=name == leader,
+                max_lag_s=sink.max_lag_s,
+            )
             for name, sink in config.sink.items()
         ]
-        worker = Worker(config, sinks, orders, address(bound))
+        worker = Worker(config, jobs, orders, address(bound))
         server = Server(build(worker, bound.getsockname()[0]), bound)
         server.start()
         structlog.get_logger().info("worker starts", http=address(bound), data_dir=config.data_dir)
@@ -77,6 +85,25 @@ def run_worker(config: Config, orders: Orders, listener: socket.socket | None = 
         finally:
             server.stop()
         structlog.get_logger().info("worker ends")
+
+
+def vet(config: Config) -> None:
+    """Raise `ConfigError` where these settings could not be run; nothing is opened or reached."""
+    from armorstack.core.rules import compile_rules
+    from armorstack.sinks import make_sink
+    from armorstack.sources import make_source
+
+    for source in config.source:
+        make_source(source)
+    for name, sink in config.sink.items():
+        make_sink(name, sink, Path(config.data_dir))
+    compile_rules(config)
+
+
+def leading_sink(config: Config) -> str:
+    """The sink in whose loop events, gaps and nodes are counted: one that must not fall behind."""
+    required = [name for name, sink in config.sink.items() if sink.required]
+    return (required or list(config.sink))[0]
 
 
 def keeps_original(sink: Sink) -> bool:

@@ -1,12 +1,11 @@
 """One process of ours that is started, watched, and started again when it crashes.
 
 Invariant: the child learns of our end by the pipe that carries its settings, so no child outlives
-a supervisor that was killed. SIGINT and SIGHUP are blocked in children: Ctrl-C and a closed
-terminal reach the whole group, and only the supervisor decides what they mean. Why a child is
-started must not go here.
+a supervisor that was killed; writing to that pipe never waits for the child. SIGINT and SIGHUP are
+blocked in children: Ctrl-C and a closed terminal reach the whole group, and only the supervisor
+decides what they mean. Why a child is started must not go here.
 """
 
-import contextlib
 import os
 import random
 import signal
@@ -15,10 +14,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import IO
 
 from armorstack.config import Config
-from armorstack.control import DRAIN, encode_config
+from armorstack.control import DRAIN, encode_change, encode_config
 from armorstack.core.backoff import delay_s
 
 RESTART_INITIAL_S = 0.5
@@ -49,9 +47,13 @@ class Child:
         self.was_ready = False
         """Whether any process of this child ever did its work; set by the supervisor."""
         self.restart_at = 0.0
-        self._config, self._inherit, self._stdin, self._tell = config, inherit, stdin, tell
+        self.config = config
+        """What the next process works by; the present one may have been told something else."""
+        self._inherit, self._stdin, self._tell = inherit, stdin, tell
         self._process: subprocess.Popen[bytes] | None = None
-        self._pipe: IO[bytes] | None = None
+        self._telling: threading.Thread | None = None
+        self._pipe: int | None = None
+        self._unsaid = b""
         self._started_at = 0.0
         self._failures = 0
         self._drain = False
@@ -80,16 +82,27 @@ class Child:
         self._started_at = time.monotonic()
         self.restart_at = 0.0
         self._close_pipe()
-        self._pipe = open(writing, "wb")  # noqa: SIM115 - lives as long as the child
-        self._say(encode_config(self._config))
+        os.set_blocking(writing, False)
+        self._pipe = writing
+        self._say(encode_config(self.config))
         if self._drain:
             self._say(DRAIN)
         if self._tell:
-            threading.Thread(target=self._pass_on, args=(self._process,), daemon=True).start()
+            self._telling = threading.Thread(
+                target=self._pass_on, args=(self._process,), daemon=True
+            )
+            self._telling.start()
 
     def poll(self) -> int | None:
-        """The exit code of a process that ended since it was started; None while it runs."""
+        """The exit code of a process that ended since it was started; None while it runs. Call it
+        a few times a second: what did not fit into the pipe goes on its way then."""
+        self._flush()
         return self._process.poll() if self._process else None
+
+    def change(self, config: Config) -> None:
+        """Give this process and those that follow other settings."""
+        self.config = config
+        self._say(encode_change(config))
 
     def drain(self) -> None:
         """Tell this process and those that follow: nothing more is received."""
@@ -119,28 +132,39 @@ class Child:
             self._process.kill()
             self._process.wait()
 
-    def close(self) -> None:
-        """Let go of the pipe."""
+    def close(self, wait_s: float = 0.0) -> None:
+        """Let go of the pipe; wait so long for the last lines of a process that has ended."""
         self._close_pipe()
+        if self._telling:
+            self._telling.join(wait_s)
 
     def _say(self, line: bytes) -> None:
-        if self._pipe:
+        self._unsaid += line
+        self._flush()
+
+    def _flush(self) -> None:
+        """Write what the pipe has room for: a child that hangs must not make us wait."""
+        try:
+            while self._unsaid and self._pipe is not None:
+                self._unsaid = self._unsaid[os.write(self._pipe, self._unsaid) :]
+        except BlockingIOError:
+            return
+        except OSError:
             # A child that is gone already is told by `poll`.
-            with contextlib.suppress(OSError):
-                self._pipe.write(line)
-                self._pipe.flush()
+            self._unsaid = b""
 
     def _close_pipe(self) -> None:
-        if self._pipe:
-            with contextlib.suppress(OSError):
-                self._pipe.close()
+        self._unsaid = b""
+        if self._pipe is not None:
+            os.close(self._pipe)
             self._pipe = None
 
     def _pass_on(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stderr is not None
         assert self._tell is not None
-        for line in process.stderr:
-            self._tell(line.decode(errors="replace").rstrip())
+        with process.stderr as lines:
+            for line in lines:
+                self._tell(line.decode(errors="replace").rstrip())
 
 
 def describe_end(code: int) -> str:

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 import msgspec
 import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
+from structlog.typing import EventDict, WrappedLogger
 
 from armorstack import config
 from armorstack.core.text import printable
@@ -23,42 +23,65 @@ VALUE_LIMIT = 2000
 FIRST = ("time", "level", "process", "event")
 
 
-def configure(process: str, settings: config.Log, stream: TextIO | None = None) -> None:
-    """Set up logging for this process; also takes over what libraries log as warnings."""
-    stream = stream or sys.stderr
-    as_text = settings.format == "text" or (settings.format == "auto" and stream.isatty())
-    render: Processor = _render_text if as_text else _render_json
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-            structlog.processors.format_exc_info,
-            _naming(process),
-            _safe,
-            render,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[settings.level]),
-        logger_factory=lambda *_: _Lines(stream),
-        cache_logger_on_first_use=True,
-    )
-    logging.root.handlers = [_FromLibraries(logging.WARNING)]
+class _Output:
+    """Where entries go, and which: loggers that were made before follow a change of settings."""
 
+    def __init__(self) -> None:
+        self.process, self.level, self.as_text = "", LEVELS["info"], False
+        self.stream: TextIO = sys.stderr
 
-class _Lines:
-    """Where rendered entries go."""
+    def choose(self, _: WrappedLogger, method: str, entry: EventDict) -> EventDict:
+        """Let go what is below the level."""
+        if LEVELS.get(method, LEVELS["error"]) < self.level:
+            raise structlog.DropEvent
+        return entry
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    def name(self, _: WrappedLogger, __: str, entry: EventDict) -> EventDict:
+        """Say which process it is."""
+        entry["process"] = self.process
+        return entry
+
+    def render(self, logger: WrappedLogger, method: str, entry: EventDict) -> str:
+        """One line."""
+        return (_render_text if self.as_text else _render_json)(logger, method, entry)
 
     def msg(self, message: str) -> None:
+        """Write it."""
         try:
-            self._stream.write(message + "\n")
-            self._stream.flush()
+            self.stream.write(message + "\n")
+            self.stream.flush()
         except (OSError, ValueError):
             return  # whoever read us is gone; there is nobody left to tell
 
     debug = info = warning = error = critical = exception = msg
+
+
+_output = _Output()
+
+
+def configure(process: str, settings: config.Log, stream: TextIO | None = None) -> None:
+    """Set up logging for this process; also takes over what libraries log as warnings. Called
+    again it changes what existing loggers do."""
+    _output.process, _output.stream = process, stream or sys.stderr
+    _output.level = LEVELS[settings.level]
+    by_terminal = settings.format == "auto" and _output.stream.isatty()
+    _output.as_text = settings.format == "text" or by_terminal
+    structlog.configure(
+        processors=[
+            _output.choose,
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+            structlog.processors.format_exc_info,
+            _output.name,
+            _safe,
+            _output.render,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(0),
+        logger_factory=lambda *_: _output,
+        cache_logger_on_first_use=True,
+    )
+    logging.root.handlers = [_FromLibraries(logging.WARNING)]
 
 
 class _FromLibraries(logging.Handler):
@@ -68,14 +91,6 @@ class _FromLibraries(logging.Handler):
         log = structlog.get_logger()
         level = "error" if record.levelno >= logging.ERROR else "warning"
         getattr(log, level)(record.getMessage(), library=record.name, exc_info=record.exc_info)
-
-
-def _naming(process: str) -> Processor:
-    def add(_: WrappedLogger, __: str, entry: EventDict) -> EventDict:
-        entry["process"] = process
-        return entry
-
-    return add
 
 
 def _safe(_: WrappedLogger, __: str, entry: EventDict) -> EventDict:

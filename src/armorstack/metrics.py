@@ -19,8 +19,10 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from armorstack import __version__
+from armorstack.core.gap import Gap
 from armorstack.core.text import printable
 from armorstack.counting import EVENT_LABELS, EventCounts
+from armorstack.open_gaps import REASONS
 from armorstack.state import ReceiverState, SinkState, WorkerState
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -89,6 +91,11 @@ METRICS: tuple[Definition, ...] = (
         "Times that the spool had let go of rows before this sink took them.", ("sink", "reason"),
     ),
     Definition(
+        "sink_missed_frames_total", _C,
+        "Frames that the spool had let go of before this sink took them, where that is known.",
+        ("sink", "reason"),
+    ),
+    Definition(
         "sink_removed_events_total", _C, "Events that retention removed.", ("sink", "reason")
     ),
     Definition("dead_letters_total", _C, "Frames and events set aside.", ("error_type",)),
@@ -97,6 +104,13 @@ METRICS: tuple[Definition, ...] = (
     Definition("skipped_lines_total", _C, "Lines that are no events.", ("kind",)),
     Definition("unknown_field_events_total", _C, "Events with fields beyond the field table."),
     Definition("gaps_total", _C, "Spans in which events were or may have been lost.", ("reason",)),
+    Definition("gap_seconds_total", _C, "Length of these spans.", ("reason",)),
+    Definition("gaps_open", _G, "Such spans that have not ended yet.", ("reason",)),
+    Definition(
+        "node_last_seen_timestamp_seconds", _G,
+        "Unix time at which the node's newest event was received; the web.series_limit nodes "
+        "heard last.", ("cluster", "node"),
+    ),
     Definition(
         "events_total", _C,
         "Events taken by the first sink, duplicates among them; beyond web.series_limit label "
@@ -109,11 +123,27 @@ PREFIX = "armorstack_"
 _FAMILIES = {_C: CounterMetricFamily, _G: GaugeMetricFamily, _S: SummaryMetricFamily}
 
 
+class Memory(Struct, frozen=True):
+    """What is known beyond the reports of the two processes."""
+
+    open_gaps: tuple[Gap, ...] = ()
+    nodes: tuple[tuple[str, str, int], ...] = ()
+    """Cluster, node, and when its newest event was received, in microseconds since 1970."""
+
+
+NOTHING = Memory()
+
+
 def render(
-    receiver: ReceiverState | None, worker: WorkerState, events: EventCounts, now_us: int
+    receiver: ReceiverState | None,
+    worker: WorkerState,
+    events: EventCounts,
+    now_us: int,
+    memory: Memory = NOTHING,
 ) -> bytes:
     """The text that a Prometheus server reads."""
     samples = [("build_info", (__version__,), (1.0,)), *_of_worker(worker), *_of_events(events)]
+    samples += _of_memory(memory)
     samples += [("process_up", ("worker",), (1.0,))]
     samples += [("process_up", ("receiver",), (float(receiver is not None),))]
     if receiver:
@@ -176,6 +206,7 @@ def _of_worker(state: WorkerState) -> Iterator[Sample]:
     yield "dead_letters_dropped_total", (), (state.letters_dropped,)
     yield from _by_reason("skipped_lines_total", state.skipped)
     yield from _by_reason("gaps_total", state.gaps)
+    yield from _by_reason("gap_seconds_total", state.gap_seconds)
     yield "unknown_field_events_total", (), (state.unknown,)
 
 
@@ -192,8 +223,19 @@ def _of_sink(sink: SinkState) -> Iterator[Sample]:
     yield "sink_lag_seconds", name, (sink.lag_s,)
     for reason, count in sink.missed.items():
         yield "sink_missed_total", (sink.name, reason), (count,)
+    for reason, count in sink.missed_frames.items():
+        yield "sink_missed_frames_total", (sink.name, reason), (count,)
     for reason, count in sink.removed.items():
         yield "sink_removed_events_total", (sink.name, reason), (count,)
+
+
+def _of_memory(memory: Memory) -> Iterator[Sample]:
+    counts: dict[str, int] = dict.fromkeys(REASONS, 0)
+    for gap in memory.open_gaps:
+        counts[gap.reason] += 1
+    yield from _by_reason("gaps_open", counts)
+    for cluster, node, received_us in memory.nodes:
+        yield "node_last_seen_timestamp_seconds", (cluster, node), (received_us / 1e6,)
 
 
 def _of_events(events: EventCounts) -> Iterator[Sample]:
@@ -203,6 +245,6 @@ def _of_events(events: EventCounts) -> Iterator[Sample]:
         yield "events_total", labels, (count,)
 
 
-def _by_reason(name: str, counts: Mapping[str, int]) -> Iterator[Sample]:
+def _by_reason(name: str, counts: Mapping[str, float]) -> Iterator[Sample]:
     for reason, count in counts.items():
         yield name, (reason,), (count,)

@@ -11,11 +11,21 @@ import signal
 import threading
 from collections.abc import Callable, Iterable
 from queue import SimpleQueue
+from types import FrameType
 
 
-def heed(numbers: Iterable[signal.Signals], act: Callable[[], None]) -> None:
-    """Call `act`, in a thread of its own, each time one of these comes; from the main thread."""
+def heed(numbers: Iterable[signal.Signals], act: Callable[[], None]) -> Callable[[], int]:
+    """Call `act`, in a thread of its own, each time one of these comes; from the main thread.
+
+    The answer tells how many have come so far, those among them that `act` does not know of yet.
+    """
     told: SimpleQueue[int] = SimpleQueue()
+    heard = 0
+
+    def hear(came: int, _: FrameType | None) -> None:
+        nonlocal heard
+        heard += 1  # only ever here, and handlers run in the main thread alone
+        told.put(came)
 
     def watch() -> None:
         while True:
@@ -24,4 +34,5 @@ def heed(numbers: Iterable[signal.Signals], act: Callable[[], None]) -> None:
 
     threading.Thread(target=watch, name="signals", daemon=True).start()
     for number in numbers:
-        signal.signal(number, lambda came, _: told.put(came))
+        signal.signal(number, hear)
+    return lambda: heard

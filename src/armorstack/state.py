@@ -12,6 +12,8 @@ from typing import Literal, TypeVar
 import msgspec
 from msgspec import Struct
 
+from armorstack.core.filter_counts import FilterCounts
+
 Phase = Literal["starting", "running", "draining", "stopping", "stopped"]
 
 
@@ -56,6 +58,8 @@ class ReceiverState(Struct, frozen=True, kw_only=True):
     started_us: int
     updated_us: int
     resident_bytes: int = 0
+    settings: str = ""
+    """Which settings it works by (`control.fingerprint`)."""
     phase: Phase = "starting"
     sources: tuple[SourceState, ...] = ()
     received: int = 0
@@ -93,8 +97,12 @@ class SinkState(Struct, frozen=True, kw_only=True):
     """From receiving to being in the store: of what waits, else of the last batch."""
     missed: dict[str, int] = {}
     """Times that the spool had let go of rows before this sink took them, by reason."""
+    missed_frames: dict[str, int] = {}
+    """Frames in them, as far as that is known."""
     removed: dict[str, int] = {}
     """Events that retention removed, by reason."""
+    passed_over: int = 0
+    """Events that this sink never got, because it is not required and was behind."""
     waits_for: str = ""
     """Why nothing is written just now, one sentence; empty while all is well."""
 
@@ -140,6 +148,12 @@ class WorkerState(Struct, frozen=True, kw_only=True):
     """Events with fields beyond the field table."""
     gaps: dict[str, int] = {}
     """By reason."""
+    gap_seconds: dict[str, float] = {}
+    """Their length, by reason."""
+    filters: tuple[FilterCounts, ...] = ()
+    """In their order."""
+    unmatched: int = 0
+    """Events that no sink takes."""
     last: tuple[LastEvent, ...] = ()
     """The newest events, newest first."""
 

@@ -44,11 +44,12 @@ class Picture(Struct, frozen=True):
     stored_per_s: float
     url: str
     data_dir: str
-    ending: bool = False
+    passing: bool = False
+    """Whether it ends, or goes over to other settings."""
 
     def reasons(self) -> list[str]:
-        """What is wrong just now; nothing during the first seconds and the last."""
-        if self.ending or self.now_us - self.started_us < SETTLE_S * 1e6:
+        """What is wrong just now; nothing while it begins, ends or changes."""
+        if self.passing or self.now_us - self.started_us < SETTLE_S * 1e6:
             return []
         return list(reasons(self.receiver, self.worker, self.now_us))
 
@@ -139,8 +140,10 @@ class Ledger:
         return (received_now - received) / seconds, (stored_now - stored) / seconds
 
     def restarted(self) -> bool:
-        """Whether a process had to be started again."""
-        return len(self._receivers) > 1 or len(self._workers) > 1
+        """Whether a process had to be started again; one that could say all that it had done
+        before it ended (a reload) does not count."""
+        reports = (list(self._receivers.values()), list(self._workers.values()))
+        return any(each.phase != "stopped" for earlier in reports for each in earlier[:-1])
 
 
 def closing_lines(ledger: Ledger, data_dir: str) -> str:
@@ -188,11 +191,16 @@ class PlainDisplay:
 
     def show(self, picture: Picture) -> None:
         """Write what changed, and from time to time the counts."""
-        for source in picture.receiver.sources if picture.receiver else ():
+        sources = picture.receiver.sources if picture.receiver else ()
+        for source in sources:
             line = source_line(source)
             if self._sources.get(source.name) != line:
                 self._sources[source.name] = line
                 self.note(line)
+        if picture.receiver and not picture.passing:
+            for name in self._sources.keys() - {source.name for source in sources}:
+                del self._sources[name]
+                self.note(f"{printable(name)}: no longer read")
         if picture.now_us >= self._next_us:
             if self._next_us:
                 self.note(counts_line(picture))

@@ -15,7 +15,11 @@ from types import FrameType
 from armorstack import runlock
 from armorstack.child import REFUSED, Child, describe_end
 from armorstack.config import Config, StdinSource
+from armorstack.control import fingerprint
+from armorstack.hangup import Terminal, is_heeded
 from armorstack.health import is_live, not_ready
+from armorstack.leftovers import wait_for_leftovers
+from armorstack.renewal import Renewal
 from armorstack.state import (
     ReceiverState,
     WorkerState,
@@ -29,18 +33,18 @@ from armorstack.web.server import address, bind
 POLL_S = 0.1
 SHOW_S = 0.5
 STOP_S = 9.0
-"""Children that have not ended by then are killed (contract 7: 10 s)."""
+"""Children that have not ended by then are killed (contract 6: 10 s)."""
 RECEIVER_STOP_S = 4.0
 """The receiver's share of that; then the worker is told, whether the receiver ended or not."""
-TAKE_OVER_S = 12.0
-"""Children of a killed supervisor are gone by then."""
-LEFTOVER_S = 2.0
 INTERRUPTED = 128 + signal.SIGINT
 
 
-def supervise(config: Config, ledger: Ledger, make_display: Callable[[], Display]) -> int:
+def supervise(
+    config: Config, ledger: Ledger, make_display: Callable[[], Display], read: Callable[[], Config]
+) -> int:
     """Run until all sources are finished or a signal comes; the exit code.
 
+    `read` gives the settings anew when SIGHUP comes; what it raises leaves the old ones in force.
     Raises `SpoolLocked`, `StoreLocked` and `ConfigError` before anything is started.
     """
     with runlock.hold(config.data_dir, "run"):
@@ -48,7 +52,7 @@ def supervise(config: Config, ledger: Ledger, make_display: Callable[[], Display
         with bind(config.web.listen) as listener:
             display = make_display()
             try:
-                return Supervisor(config, ledger, display, listener).run()
+                return Supervisor(config, ledger, display, listener, read).run()
             finally:
                 display.close()
 
@@ -57,14 +61,16 @@ class Supervisor:
     """One run."""
 
     def __init__(
-        self, config: Config, ledger: Ledger, display: Display, listener: socket.socket
-    ) -> None:
+        self, config: Config, ledger: Ledger, display: Display, listener: socket.socket,
+        read: Callable[[], Config],
+    ) -> None:  # fmt: skip
         self._data_dir = config.data_dir
         self._ledger, self._display = ledger, display
         self._url = f"http://{address(listener)}/"
         self._started_us = _now_us()
         self._interrupts = 0
-        self._told_to_stop = False
+        self._told_to_stop = self._hung_up = False
+        self._terminal = Terminal()
         self._has_finished = False
         self._notes: list[str] = []
         self._next_show = 0.0
@@ -76,18 +82,22 @@ class Supervisor:
         listening = [("--http-fd", listener.fileno())]
         self._receiver = Child("receiver", config, stdin=stdin, tell=tell)
         self._worker = Child("worker", config, inherit=listening, tell=tell)
+        self._renewal = Renewal(
+            read, self._receiver, self._worker, display.note, self._look_at_reports
+        )
 
     def run(self) -> int:
         """Start both, watch, end both; the exit code."""
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            # Under nohup SIGHUP is ignored, and stays so.
-            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
-                signal.signal(number, self._on_signal)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        if is_heeded():
+            signal.signal(signal.SIGHUP, self._on_hangup)
         try:
             self._receiver.start()
             self._worker.start()
             return self._watch()
         finally:
+            self._renewal.close()
             for child in (self._receiver, self._worker):
                 child.kill()
                 child.close()
@@ -98,15 +108,31 @@ class Supervisor:
         self._told_to_stop = True
         self._interrupts += number == signal.SIGINT
 
+    def _on_hangup(self, _: int, __: FrameType | None) -> None:
+        self._hung_up = True
+
     def _watch(self) -> int:
         while not self._told_to_stop:
             self._show()
+            self._heed_hangup()
+            self._renewal.step()
             for look in (self._look_at_receiver, self._look_at_worker):
                 code = look()
                 if code is not None:
                     return self._stop() or code
             time.sleep(POLL_S)
         return self._stop()
+
+    def _heed_hangup(self) -> None:
+        heard = self._hung_up
+        if heard:
+            self._hung_up = False
+        if self._terminal.is_closed(heard=heard):
+            self._told_to_stop = True
+        elif heard and self._has_finished:
+            self._display.note("settings not reloaded: all is received, the rest is being stored")
+        elif heard:
+            self._renewal.begin()
 
     def _look_at_receiver(self) -> int | None:
         """Deal with the receiver's end; an exit code when that ends the run."""
@@ -120,6 +146,8 @@ class Supervisor:
 
     def _look_at_worker(self) -> int | None:
         """Deal with the worker's end; an exit code when that ends the run."""
+        if self._renewal.holds_worker:
+            return None
         code = self._worker.poll()
         if code == 0 and self._has_finished:
             return 0
@@ -141,9 +169,12 @@ class Supervisor:
         return None
 
     def _is_exhausted(self) -> bool:
-        """Whether the receiver ended because there is nothing more to come."""
+        """Whether the receiver ended because there is nothing more to come: from the sources that
+        it shall read, not from those before a reload that came too late for it."""
         state = self._receiver_state()
-        return state is not None and all(source.finished for source in state.sources)
+        if state is None or state.settings != fingerprint(self._receiver.config):
+            return False
+        return all(source.finished for source in state.sources)
 
     def _receiver_state(self) -> ReceiverState | None:
         """The report of our newest receiver, not one of an earlier process."""
@@ -172,6 +203,11 @@ class Supervisor:
         self._ledger.enter(receiver, worker, _now_us())
         return receiver, worker
 
+    def _look_at_reports(self) -> bool:
+        """Take in the reports; whether the running worker does its work."""
+        _, worker = self._take_reports()
+        return worker is not None and not not_ready(worker)
+
     def _show(self, *, at_once: bool = False) -> None:
         while self._notes:
             self._display.note(self._notes.pop(0))
@@ -182,7 +218,8 @@ class Supervisor:
         in_per_s, stored_per_s = self._ledger.rates()
         picture = Picture(
             _now_us(), self._started_us, receiver, worker, self._ledger.totals(), in_per_s,
-            stored_per_s, self._url, self._data_dir, self._told_to_stop,
+            stored_per_s, self._url, self._data_dir,
+            self._told_to_stop or self._renewal.is_busy,
         )  # fmt: skip
         self._display.show(picture)
 
@@ -206,33 +243,6 @@ class Supervisor:
             time.sleep(POLL_S / 2)
         self._show(at_once=True)
         return 0
-
-
-def wait_for_leftovers(data_dir: str) -> None:
-    """Wait for children of a supervisor that was killed; they end by themselves.
-
-    Raises `SpoolLocked` or `StoreLocked` when a process works there that does not.
-    """
-    begin = time.monotonic()
-    while (role := _held(data_dir)) is not None:
-        waited_s = time.monotonic() - begin
-        if waited_s > (TAKE_OVER_S if _is_stopping(data_dir, role) else LEFTOVER_S):
-            runlock.hold(data_dir, role).close()  # raises, unless it ended just now
-        time.sleep(POLL_S / 2)
-
-
-def _held(data_dir: str) -> runlock.Role | None:
-    roles: tuple[runlock.Role, ...] = ("receiver", "worker")
-    return next((role for role in roles if runlock.is_held(data_dir, role)), None)
-
-
-def _is_stopping(data_dir: str, role: runlock.Role) -> bool:
-    state: ReceiverState | WorkerState | None
-    if role == "receiver":
-        state = read_state(receiver_path(data_dir), ReceiverState)
-    else:
-        state = read_state(worker_path(data_dir), WorkerState)
-    return state is not None and state.phase in ("stopping", "stopped")
 
 
 def _now_us() -> int:

@@ -18,10 +18,9 @@ from armorstack.control import Orders
 from armorstack.counting import EventCounts
 from armorstack.errors import SpoolError
 from armorstack.health import Health, health, is_live, not_ready
-from armorstack.pipeline.decoding import Decode
+from armorstack.pipeline.job import Job
 from armorstack.pipeline.loop import SinkLoop
 from armorstack.pipeline.tally import Tally
-from armorstack.sinks.contract import Sink
 from armorstack.spool.reader import Reader
 from armorstack.spool.work import Work
 from armorstack.state import (
@@ -45,9 +44,7 @@ log = structlog.get_logger()
 class Worker:
     """Everything of the worker process but moving and answering; the pages' view of it."""
 
-    def __init__(
-        self, config: Config, sinks: Sequence[tuple[Sink, Decode]], orders: Orders, http: str
-    ) -> None:
+    def __init__(self, config: Config, jobs: Sequence[Job], orders: Orders, http: str) -> None:
         """`http` is where the pages are answered, for the report."""
         self._http = http
         self._orders = orders
@@ -57,15 +54,18 @@ class Worker:
         folder = Path(config.data_dir) / "spool"
         self._reader = Reader.open(folder)
         self._work = Work.open(folder)
-        self._work.enroll({sink.name: sink.required for sink, _ in sinks})
-        # Events are counted once, by the first sink's loop.
-        tallies = [self._events, *(EventCounts(0) for _ in sinks)]
+        self._work.enroll({job.sink.name: job.sink.required for job in jobs})
         self._loops = [
-            SinkLoop(sink, Reader.open(folder), self._work, decode, Tally(counts), orders)
-            for (sink, decode), counts in zip(sinks, tallies, strict=False)
+            SinkLoop(job, Reader.open(folder), self._work, self._tally(job), orders) for job in jobs
         ]
+        self._leader = next(loop for loop in self._loops if loop.job.leads)
+        self._work.adopt(self._leader.job.sink.name)
         self._spool_ready = False
         self._letters_kept = self._letters_dropped = 0
+
+    def _tally(self, job: Job) -> Tally:
+        """Events are counted once, by the leading loop."""
+        return Tally(self._events if job.leads else EventCounts(0))
 
     def run(self) -> None:
         """Work until stopped or drained; raises what ended a loop against its will."""
@@ -77,7 +77,7 @@ class Worker:
             if time.monotonic() >= next_report:
                 self._report("draining" if self._orders.drain.is_set() else "running")
                 next_report = time.monotonic() + REPORT_S
-            if any(loop.error for loop in self._loops):
+            if any(loop.error for loop in self._loops if loop.job.sink.required):
                 break
             self._orders.stop.wait(POLL_S)
         self._end()
@@ -89,7 +89,7 @@ class Worker:
         for loop in self._loops:
             loop.join(max(0.0, deadline - time.monotonic()))
         for loop in self._loops:
-            if loop.error is not None:
+            if loop.error is not None and loop.job.sink.required:
                 raise loop.error
         self._report("stopped")
         self._work.close()
@@ -123,7 +123,7 @@ class Worker:
         write_state(worker_path(self._data_dir), self._state(phase))
 
     def _state(self, phase: Phase) -> WorkerState:
-        tally = self._loops[0].tally
+        tally = self._leader.tally
         streams, actions, severities = self._events.summary()
         now_us = _now_us()
         return WorkerState(
@@ -134,7 +134,7 @@ class Worker:
             dead_letters=_sum(loop.tally.dead_letters for loop in self._loops),
             letters_kept=self._letters_kept, letters_dropped=self._letters_dropped,
             skipped=dict(tally.skipped), unknown=tally.unknown, gaps=dict(tally.gaps),
-            last=tally.last,
+            filters=self._leader.job.rules.counts(), unmatched=tally.unmatched, last=tally.last,
         )  # fmt: skip
 
 

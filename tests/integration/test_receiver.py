@@ -5,11 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from armorstack.config import Config, RelaySource, Spool
 from armorstack.control import Orders
 from armorstack.errors import SourceError
 from armorstack.receiver import Receiver
+from armorstack.source_threads import Make
+from armorstack.sources.contract import Source
 from armorstack.spool.intake import Intake
 from armorstack.spool.reader import Reader
 from armorstack.state import ReceiverState, SourceState, read_state, receiver_path
@@ -56,6 +59,11 @@ def fail(error: Exception) -> Act:
     return act
 
 
+def one(source: Source) -> Make:
+    """Whatever the settings say: this source."""
+    return lambda _: source
+
+
 def settings(tmp_path: Path) -> Config:
     return Config(data_dir=str(tmp_path), source=(RelaySource("a:1"),),
                   spool=Spool(reserve_bytes=0))  # fmt: skip
@@ -70,7 +78,7 @@ def report(tmp_path: Path) -> ReceiverState | None:
 
 
 def test_it_ends_when_its_sources_have_and_what_they_put_is_durable(tmp_path: Path) -> None:
-    Receiver(settings(tmp_path), [ActingSource(put(500))], Orders()).run()
+    Receiver(settings(tmp_path), one(ActingSource(put(500))), Orders()).run()
     assert frames(tmp_path) == 500
     state = report(tmp_path)
     assert state is not None
@@ -81,7 +89,7 @@ def test_it_ends_when_its_sources_have_and_what_they_put_is_durable(tmp_path: Pa
 def test_what_a_source_puts_while_it_is_stopped_is_durable(tmp_path: Path) -> None:
     orders = Orders()
     threading.Timer(0.2, orders.stop.set).start()
-    Receiver(settings(tmp_path), [ActingSource(put_at_the_last_moment)], orders).run()
+    Receiver(settings(tmp_path), one(ActingSource(put_at_the_last_moment)), orders).run()
     assert frames(tmp_path) == 1000
 
 
@@ -89,7 +97,7 @@ def test_a_source_that_breaks_down_is_told_and_run_again(tmp_path: Path) -> None
     orders = Orders()
     broken = fail(SourceError("the relay speaks Greek", hint="teach it"))
     source = ActingSource(broken, broken, put(5), finishes=False)
-    thread = threading.Thread(target=Receiver(settings(tmp_path), [source], orders).run)
+    thread = threading.Thread(target=Receiver(settings(tmp_path), one(source), orders).run)
     thread.start()
     until(
         lambda: (state := report(tmp_path)) and state.sources[0].error == "the relay speaks Greek",
@@ -104,7 +112,7 @@ def test_a_source_that_breaks_down_is_told_and_run_again(tmp_path: Path) -> None
 def test_a_spool_that_was_damaged_is_replaced_at_the_start(tmp_path: Path) -> None:
     (tmp_path / "spool").mkdir()
     (tmp_path / "spool/spool.db").write_bytes(b"SQLite format 3\0" + b"\xff" * 100_000)
-    Receiver(settings(tmp_path), [ActingSource(put(5))], Orders()).run()
+    Receiver(settings(tmp_path), one(ActingSource(put(5))), Orders()).run()
     assert frames(tmp_path) >= 5
     state = report(tmp_path)
     assert state is not None
@@ -114,6 +122,8 @@ def test_a_spool_that_was_damaged_is_replaced_at_the_start(tmp_path: Path) -> No
 def test_a_fault_of_our_own_ends_it_loudly_with_the_rest_durable(tmp_path: Path) -> None:
     source = ActingSource(fail(ZeroDivisionError("a fault of ours")))
     other = ActingSource(put_at_the_last_moment)
+    acting = {"a:1": source, "b:1": other}
+    both = replace(settings(tmp_path), source=(RelaySource("a:1"), RelaySource("b:1")))
     with pytest.raises(ZeroDivisionError):
-        Receiver(settings(tmp_path), [source, other], Orders()).run()
+        Receiver(both, lambda settings: acting[settings.address], Orders()).run()
     assert frames(tmp_path) == 1000

@@ -11,7 +11,6 @@ import stat
 import subprocess
 import sys
 import termios
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -140,23 +139,13 @@ def test_a_signal_ends_it_quickly_with_all_that_was_received_stored(
     assert len(stored_ids(data_dir)) == received
 
 
-@pytest.fixture
-def hang_up_is_not_ignored() -> Iterator[None]:
-    """Under nohup, tests and what they start ignore SIGHUP; a terminal's children do not."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    yield
-    signal.signal(signal.SIGHUP, before)
-
-
-@pytest.mark.usefixtures("hang_up_is_not_ignored")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_what_a_terminal_sends_to_the_whole_group_ends_it_as_well_as_a_signal_to_one(
-    data_dir: Path, number: int
+    data_dir: Path,
 ) -> None:
     with running("run", "--sample", data_dir=data_dir, own_group=True) as run:
         until(lambda: run.stored() > 10, "stored events")
         family = run.family()
-        os.killpg(run.process.pid, number)
+        os.killpg(run.process.pid, signal.SIGINT)
         assert run.wait(10.0) == 0, run.output()
     assert living(family) == []
     assert "killed" not in run.output()

@@ -2,126 +2,28 @@
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 
-import pyarrow as pa
 import pytest
 
 from armorstack import config
-from armorstack.control import Orders
 from armorstack.core.batch import Batch, Rejected
 from armorstack.core.decode import Decoded, decode
 from armorstack.core.gap import Gap, encode_gap
-from armorstack.counting import EventCounts
 from armorstack.errors import EngineError, StoreLocked
-from armorstack.pipeline.decoding import Decode
-from armorstack.pipeline.loop import SinkLoop
-from armorstack.pipeline.tally import Tally
 from armorstack.sinks.contract import Outcome
-from armorstack.spool.reader import Reader
-from armorstack.spool.rows import Row, row_of
+from armorstack.spool.rows import Row
 from armorstack.spool.store import Spool
-from armorstack.spool.work import Filter, Work
+from armorstack.spool.work import Filter
+from tests.support.loops import Bench, ScriptedSink, loop_bench, resources
 from tests.support.running import synthetic_lines, until
-
-
-class ScriptedSink:
-    """Keeps rows in a list; each write first does what the script says, once."""
-
-    def __init__(self, *script: Callable[[Batch], Outcome], keeps_cursor: bool = False) -> None:
-        self.name, self.required = "scripted", True
-        self.resources: list[str] = []
-        self.gaps: list[Gap] = []
-        self.closed = False
-        self.opened_at: int | None = None
-        self.refuse_opening: list[Exception] = []
-        self.durable = 0
-        self.asked = 0
-        """How often somebody wanted to know the cursor."""
-        self._script = list(script)
-        self._keeps_cursor = keeps_cursor
-        self._taken = 0
-
-    def open(self) -> int | None:
-        if self.refuse_opening:
-            raise self.refuse_opening.pop(0)
-        return self.opened_at
-
-    def write(self, batch: Batch) -> Outcome:
-        if self._script:
-            return self._script.pop(0)(batch)
-        return self.take(batch)
-
-    def take(self, batch: Batch, keep: Sequence[int] | None = None) -> Outcome:
-        rows = batch.rows if keep is None else batch.rows.take(pa.array(keep))
-        self.resources += rows.column("resource").to_pylist()
-        self.gaps += batch.gaps
-        self._taken = batch.last
-        return Outcome(accepted=len(rows))
-
-    def cursor(self) -> int | None:
-        self.asked += 1
-        return self.durable if self._keeps_cursor else None
-
-    def tick(self) -> None:
-        """Nothing to do."""
-
-    def flush(self) -> None:
-        self.durable = self._taken
-
-    def removed(self) -> dict[str, int]:
-        return {}
-
-    def close(self) -> None:
-        self.flush()
-        self.closed = True
-
-
-class Bench(SimpleNamespace):
-    """A spool, its reader and its work file."""
-
-    spool: Spool
-    work: Work
-    folder: Path
-
-    def append(self, *lines: str, stream: str = "auto") -> int:
-        frames = [line.encode() for text in lines for line in text.splitlines()]
-        row = row_of(frames, source="s", stream=stream, encoding="json", received_us=1)
-        return self.spool.append([row], {})
-
-    def loop(self, sink: ScriptedSink, decoder: Decode = decode) -> tuple[SinkLoop, Orders]:
-        orders = Orders()
-        self.work.enroll({sink.name: sink.required})
-        tally = Tally(EventCounts(100))
-        reader = Reader.open(self.folder)
-        loop = SinkLoop(sink, reader, self.work, decoder, tally, orders)
-        loop.start()
-        return loop, orders
-
-    def drained(self, sink: ScriptedSink, decoder: Decode = decode) -> SinkLoop:
-        loop, orders = self.loop(sink, decoder)
-        orders.drain.set()
-        loop.join(30)
-        assert not loop.is_alive()
-        assert loop.error is None, loop.error
-        return loop
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    folder = tmp_path / "spool"
-    spool = Spool.open(folder, config.Spool(reserve_bytes=0), 1000)
-    work = Work.open(folder)
-    bench = Bench(spool=spool, work=work, folder=folder)
-    yield bench
-    work.close()
-    bench.spool.close()
-
-
-def resources(first: int, last: int) -> list[str]:
-    return [f"/etc/file-{number}" for number in range(first, last)]
+    with loop_bench(tmp_path) as made:
+        yield made
 
 
 def test_all_that_waits_is_stored_in_order_and_committed(bench: Bench) -> None:

@@ -141,10 +141,11 @@ def stored_ids(data_dir: Path) -> list[bytes]:
 
 def synthetic_lines(first: int, last: int) -> str:
     """Alerts as the relay prints them, numbered, one per line."""
-    return "".join(json.dumps(_alert(number)) + "\n" for number in range(first, last))
+    return "".join(json.dumps(alert(number)) + "\n" for number in range(first, last))
 
 
-def _alert(number: int) -> dict[str, Any]:
+def alert(number: int) -> dict[str, Any]:
+    """An alert with a number in what makes its identity."""
     return {
         "Timestamp": 1795443038, "UpdatedTime": f"2026-11-23T14:10:38.{number % 1_000_000:06}Z",
         "ClusterName": "default", "HostName": "node-1", "NamespaceName": f"ns-{number % 3}",

@@ -7,6 +7,7 @@ Run as `python -m tests.support.spool_fixture FOLDER` when a schema version is r
 import sys
 from pathlib import Path
 
+from armorstack.spool.history import GapNote, Seen
 from armorstack.spool.owed import OVERFLOW
 from armorstack.spool.place import LOCK_FILE, RESERVE_FILE
 from armorstack.spool.work import DeadLetter, Filter, Work
@@ -16,10 +17,14 @@ ROWS = 12
 DROPPED = 2
 TRIMMED = 3
 LETTERS = ("malformed_protobuf", "mapper_parsing")
+NEVER_OLD_US = 1 << 60
+GAP = GapNote(b'{"reason":"stop"}', START_US, NEVER_OLD_US)
+NODE = Seen("c", "node-1", START_US, START_US + 1, 7)
 
 
 def make(folder: Path) -> None:
-    """Twelve rows of two sources; two dropped and owed, three trimmed; cursors; two letters."""
+    """Twelve rows of two sources; two dropped and owed, three trimmed; cursors; two letters;
+    a gap and a node (from version 2 on)."""
     spool = open_spool(folder)
     for number in range(ROWS):
         source, stream = [("relay/a", "alert"), ("file/x", "auto")][number % 2]
@@ -35,6 +40,7 @@ def make(folder: Path) -> None:
     work.commit("duckdb", START_US + DROPPED + TRIMMED - 1, True)
     work.set_aside([_letter(number, kind) for number, kind in enumerate(LETTERS, 1)])
     work.mark_replay(Filter(ids=(2,)))
+    work.note([GAP], [NODE])
     work.close()
     for name in (LOCK_FILE, RESERVE_FILE):
         (folder / name).unlink()

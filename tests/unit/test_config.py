@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from armorstack import config
-from armorstack.config import Config, load, parse_address, source_name
+from armorstack.config import Config, DuckdbSink, StdoutSink, load, parse_address, source_name
 from armorstack.errors import ConfigError
 
 
@@ -35,8 +35,9 @@ def test_a_flag_wins_over_the_environment_which_wins_over_the_file(tmp_path: Pat
 
 def test_an_unknown_key_is_refused_with_its_path_and_the_nearest_name(tmp_path: Path) -> None:
     error = fault(tmp_path, '[[source]]\ntype = "relay"\naddress = "a:1"\nclster = "x"\n')
-    assert str(error) == "$.source[0].clster: no such setting"
-    assert "cluster" in error.hint
+    place = f"(line 4 of {tmp_path / 'armorstack.toml'})"
+    assert str(error) == f"$.source[0].clster: no such setting {place}"
+    assert error.hint == "did you mean cluster?"
 
 
 def test_a_fault_in_a_sink_names_the_sink(tmp_path: Path) -> None:
@@ -78,6 +79,20 @@ def test_two_sources_of_one_name_are_refused(tmp_path: Path) -> None:
     assert "relay/a:1" in str(fault(tmp_path, relay + relay))
 
 
+def test_two_filters_of_one_name_are_refused_and_presets_are_called_as_they_are(
+    tmp_path: Path,
+) -> None:
+    preset = '[[filter]]\ntype = "preset"\npreset = "own-traffic"\n'
+    assert str(fault(tmp_path, preset + preset)).startswith(
+        "$.filter[1].name: 'own-traffic' is $.filter[0] already (line 4 of "
+    )
+
+
+def test_a_sink_without_a_type_is_what_its_name_says_or_the_store(tmp_path: Path) -> None:
+    path = written(tmp_path, "[sink.stdout]\n[sink.main]\n")
+    assert load(path, {}, {}).sink == {"stdout": StdoutSink(), "main": DuckdbSink()}
+
+
 def test_a_file_that_is_no_toml_or_not_there_is_named(tmp_path: Path) -> None:
     assert "armorstack.toml: not TOML" in str(fault(tmp_path, "= x"))
     with pytest.raises(ConfigError, match=r"nowhere\.toml: cannot be read"):
@@ -95,6 +110,20 @@ def test_the_environment_reaches_sinks_and_the_list_of_sources() -> None:
     assert loaded.sink["duckdb"] == config.DuckdbSink(max_age_days=7.5, keep_original=True)
     assert loaded.source == (config.RelaySource("relay:32767"),)
     assert loaded.log.format == "json"
+
+
+def test_a_sink_whose_name_no_variable_can_have_is_reached_with_underscores(tmp_path: Path) -> None:
+    path = written(tmp_path, '[sink.my-file]\ntype = "file"\npath = "/f"\n')
+    loaded = load(path, {}, {"ARMORSTACK_SINK_MY_FILE_KEEP": "3"})
+    assert loaded.sink["my-file"] == config.FileSink(path="/f", keep=3)
+
+
+def test_lists_of_a_webhooks_select_come_from_the_environment_as_json(tmp_path: Path) -> None:
+    path = written(tmp_path, '[sink.chat]\ntype = "webhook"\nurl = "https://h/x"\n')
+    environ = {"ARMORSTACK_SINK_CHAT_SELECT_PODS": '["a", "b"]'}
+    sink = load(path, {}, environ).sink["chat"]
+    assert isinstance(sink, config.WebhookSink)
+    assert sink.select == config.Select(pods=("a", "b"))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args, get_origin
 
 import msgspec
 import pytest
@@ -16,6 +16,12 @@ from click.testing import CliRunner
 import armorstack
 from armorstack import config
 from armorstack.cli.main import COMMANDS, cli
+from armorstack.config.filters import AnyFilter
+from armorstack.config.origins import Document
+from armorstack.config.sinks import AnySink
+from armorstack.core.presets import PRESETS
+from armorstack.core.rules import compile_rules
+from armorstack.core.tags import STREAM_TAGS, matching
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -29,11 +35,41 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "Source `file`": config.FileSource,
     "Source `stdin`": config.StdinSource,
     "Source `sample`": config.SampleSource,
+    "Every filter": AnyFilter,
+    "Filter `drop`": config.DropFilter,
+    "Filter `keep`": config.KeepFilter,
+    "Filter `set`": config.SetFilter,
+    "Filter `remove`": config.RemoveFilter,
+    "Filter `rename`": config.RenameFilter,
+    "Filter `redact`": config.RedactFilter,
+    "Filter `sample`": config.SampleFilter,
+    "Filter `throttle`": config.ThrottleFilter,
+    "Filter `fold`": config.FoldFilter,
+    "Filter `preset`": config.PresetFilter,
+    "`[[match]]`": config.Match,
+    "Select": config.Select,
+    "Select: include and exclude": config.Globs,
+    "Select: `severity`": config.SeverityRange,
     "`[spool]`": config.Spool,
+    "Every sink": AnySink,
     "`[sink.NAME]` of type `duckdb`": config.DuckdbSink,
+    "`[sink.NAME]` of type `file`": config.FileSink,
+    "`[sink.NAME]` of type `stdout`": config.StdoutSink,
+    "`[sink.NAME]` of type `webhook`": config.WebhookSink,
     "`[web]`": config.Web,
     "`[log]`": config.Log,
 }
+BASES = {AnyFilter, AnySink}
+"""What several structs have is told once."""
+TOML_BLOCKS = [
+    (document.name, number, block)
+    for document in DOCUMENTS
+    for number, block in enumerate(
+        re.findall(r"^```toml\n(.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL)
+    )
+]
+FILES_IN_EXAMPLES = ("/etc/armorstack/ca.pem", "/run/secrets/slack-url")
+"""Stand for files that a test has to make; others in examples need not exist."""
 
 
 def documented(section: str) -> dict[str, str]:
@@ -49,7 +85,7 @@ def default_of(field: msgspec.structs.FieldInfo) -> object:
         return "required"
     if field.default is None:
         return "none"
-    if field.default is msgspec.NODEFAULT:
+    if field.default is msgspec.NODEFAULT or isinstance(field.default, msgspec.Struct):
         return "table"
     return list(field.default) if isinstance(field.default, tuple) else field.default
 
@@ -59,15 +95,30 @@ def written(cell: str) -> object:
     return tomllib.loads(f"value = {cell.strip('`')}")["value"] if cell.startswith("`") else cell
 
 
+def own_fields(struct: type[msgspec.Struct]) -> list[msgspec.structs.FieldInfo]:
+    """The settings that the struct itself declares, or declares anew."""
+    own = struct.__annotations__
+    return [field for field in msgspec.structs.fields(struct) if field.name in own]
+
+
 @pytest.mark.parametrize("section", SECTIONS)
 def test_every_setting_is_documented_with_its_default(section: str) -> None:
-    fields = msgspec.structs.fields(SECTIONS[section])
     told = {name: written(cell) for name, cell in documented(section).items()}
-    assert told == {field.encode_name: default_of(field) for field in fields}
+    assert told == {f.encode_name: default_of(f) for f in own_fields(SECTIONS[section])}
 
 
 def test_every_struct_of_settings_has_its_section() -> None:
-    assert reached(config.Config) == set(SECTIONS.values())
+    assert reached(config.Config) == set(SECTIONS.values()) - BASES
+    bases = {base for struct in SECTIONS.values() for base in struct.__mro__}
+    ours = {base for base in bases if base.__module__.startswith("armorstack.")}
+    assert ours == set(SECTIONS.values())
+
+
+def test_no_section_is_told_twice() -> None:
+    text = (ROOT / "docs/configuration.md").read_text()
+    titles = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    assert len(titles) == len(set(titles))
+    assert set(titles) - set(SECTIONS) == {"Variables", "The file"}
 
 
 def reached(type_: object) -> set[type[msgspec.Struct]]:
@@ -78,14 +129,69 @@ def reached(type_: object) -> set[type[msgspec.Struct]]:
     return set().union(*map(reached, get_args(type_)))
 
 
-def test_the_settings_file_in_the_documentation_is_accepted(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "number", "block"), TOML_BLOCKS, ids=[f"{name}-{n}" for name, n, _ in TOML_BLOCKS]
+)
+def test_settings_in_the_documentation_are_accepted(
+    name: str, number: int, block: str, tmp_path: Path
+) -> None:
+    for index, path in enumerate(FILES_IN_EXAMPLES):
+        made = tmp_path / str(index)
+        made.write_text("https://hooks.example.org/1")
+        block = block.replace(path, str(made))
+    settings = config.load(Document(name, block), {}, {}, also=compile_rules)
+    assert settings != config.Config(data_dir=settings.data_dir), "it sets nothing"
+
+
+def test_the_documentation_has_examples_of_settings() -> None:
+    named = {name for name, _, _ in TOML_BLOCKS}
+    assert {"configuration.md", "pipeline.md"} <= named
+
+
+def test_variables_in_the_documentation_are_accepted() -> None:
     text = (ROOT / "docs/configuration.md").read_text()
-    example = re.findall(r"^```toml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)[0]
-    authority = tmp_path / "ca.pem"
-    authority.touch()
-    file = tmp_path / "armorstack.toml"
-    file.write_text(example.replace("/etc/armorstack/ca.pem", str(authority)))
-    assert len(config.load(file, environ={}).source) == 2
+    given = dict(re.findall(r"^export (ARMORSTACK_\w+)='(.*)'$", text, re.MULTILINE))
+    settings = config.load(None, {}, given, also=compile_rules)
+    assert (len(settings.source), len(settings.filter), len(settings.match)) == (1, 1, 1)
+
+
+def test_presets_in_the_documentation_are_all_there_are() -> None:
+    text = (ROOT / "docs/pipeline.md").read_text()
+    told = re.findall(r"^\| `([\w-]+)` \| ", text.split("\n## Presets\n", 1)[1], re.MULTILINE)
+    assert told[: len(PRESETS)] == list(PRESETS)
+    line = documented_line("Filter `preset`", "preset")
+    assert set(re.findall(r"`([\w-]+)`", line)) >= set(PRESETS)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "tags"),
+    [
+        ("kubearmor.alert", ("kubearmor.alert",)),
+        ("kubearmor.*", STREAM_TAGS),
+        ("kubearmor.**", (*STREAM_TAGS, "kubearmor.alert.posture")),
+        ("kubearmor.{alert,message}", ("kubearmor.alert", "kubearmor.message")),
+        ("kubearmor.alert kubearmor.log", ("kubearmor.alert", "kubearmor.log")),
+    ],
+)
+def test_patterns_of_tags_mean_what_the_documentation_says(
+    pattern: str, tags: tuple[str, ...]
+) -> None:
+    assert f"\n| `{pattern}` | " in (ROOT / "docs/pipeline.md").read_text()
+    assert matching("$", pattern, (*STREAM_TAGS, "kubearmor.alert.posture")) == set(tags)
+
+
+def documented_line(section: str, setting: str) -> str:
+    """The row of the setting in the section's table."""
+    body = (ROOT / "docs/configuration.md").read_text().split(f"\n## {section}\n", 1)[1]
+    return next(line for line in body.splitlines() if line.startswith(f"| `{setting}` |"))
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_words_that_a_setting_takes_are_all_in_its_row(section: str) -> None:
+    for field in own_fields(SECTIONS[section]):
+        if get_origin(field.type) is Literal:
+            line = documented_line(section, field.encode_name)
+            assert set(get_args(field.type)) <= set(re.findall(r"`\"?([\w-]+)\"?`", line)), line
 
 
 @pytest.mark.parametrize("name", [name for name, entry in COMMANDS.items() if not entry.hidden])
@@ -103,7 +209,7 @@ def test_every_command_can_be_imported_and_has_help(name: str) -> None:
 
 def test_subcommands_that_the_documentation_names_exist() -> None:
     text = "".join(document.read_text() for document in (*DOCUMENTS, ROOT / "CHANGELOG.md"))
-    for group, verb in set(re.findall(r"armorstack (spool|deadletters)\s+(\w+)", text)):
+    for group, verb in set(re.findall(r"armorstack (spool|deadletters|config)\s+(\w+)", text)):
         answer = CliRunner().invoke(cli, [group, verb, "--help"])
         assert answer.exit_code == 0, f"armorstack {group} {verb}: {answer.output}"
 

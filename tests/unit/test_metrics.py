@@ -7,8 +7,9 @@ import pyarrow as pa
 from prometheus_client.parser import text_string_to_metric_families
 
 from armorstack.core.batch import SCHEMA
+from armorstack.core.gap import Gap
 from armorstack.counting import EventCounts
-from armorstack.metrics import METRICS, PREFIX, render
+from armorstack.metrics import METRICS, PREFIX, Memory, render
 from armorstack.state import ReceiverState, SinkState, SourceState, SpoolState, WorkerState
 
 DOCUMENT = Path(__file__).parents[2] / "docs/metrics.md"
@@ -23,13 +24,19 @@ RECEIVER = ReceiverState(
 SINK = SinkState(
     name="duckdb", is_open=True, stored=5, duplicates=1, retried=2, writes=3, write_s=0.25,
     decode_s=0.125, decoded=6, batches=3, lag_s=0.5, missed={"dropped_oldest": 1},
+    missed_frames={"dropped_oldest": 12},
     removed={"age": 9}, waits_for="disk",
 )  # fmt: skip
 WORKER = WorkerState(
     pid=2, started_us=NOW, updated_us=NOW, sinks=(SINK,), dead_letters={"malformed_json": 3},
     skipped={"relay_log": 8}, gaps={"disconnect": 1}, unknown=1,
+    gap_seconds={"disconnect": 2.5},
     letters_kept=2, letters_dropped=1,
 )  # fmt: skip
+MEMORY = Memory(
+    (Gap("disconnect", "relay/a:1", 1, NOW), Gap("disconnect", "relay/b:1", 1, NOW)),
+    (("prod", "node\n1", NOW - 500_000),),
+)
 ROW = {
     "stream": "alert", "namespace_name": 'shop\n"1"', "policy_name": "p", "severity": "5",
     "type": "MatchedPolicy", "operation": "File", "action": "Block",
@@ -39,7 +46,7 @@ ROW = {
 def samples() -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
     events = EventCounts(10)
     events.add(pa.RecordBatch.from_pylist([ROW, ROW], SCHEMA))
-    text = render(RECEIVER, WORKER, events, NOW).decode()
+    text = render(RECEIVER, WORKER, events, NOW, MEMORY).decode()
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(text)
@@ -66,6 +73,19 @@ def test_the_values_are_those_of_the_reports() -> None:
     assert value("dead_letters_kept") == 2
     assert value("gaps_total", reason="disconnect") == 1
     assert value("process_up", process="receiver") == 1
+    assert value("gap_seconds_total", reason="disconnect") == 2.5
+    assert value("sink_missed_frames_total", sink="duckdb", reason="dropped_oldest") == 12
+
+
+def test_open_gaps_are_counted_by_reason_and_nought_where_none_is_open() -> None:
+    assert value("gaps_open", reason="disconnect") == 2
+    for reason in ("spool_overflow", "stop", "crash"):
+        assert value("gaps_open", reason=reason) == 0
+
+
+def test_a_node_has_the_time_of_its_newest_arrival_with_its_name_escaped() -> None:
+    at_s = value("node_last_seen_timestamp_seconds", cluster="prod", node="node\\x0a1")
+    assert at_s == NOW / 1e6 - 0.5
 
 
 def test_events_are_counted_by_their_labels_with_unsafe_names_escaped() -> None:

@@ -119,6 +119,10 @@ def test_letters_are_listed_by_stream_and_class(tmp_path: Path) -> None:
     assert [item["id"] for item in json.loads(found)["letters"]] == [2]
     found = invoke(tmp_path, "deadletters", "list", "--error-type", "late", "--json").stdout
     assert [item["id"] for item in json.loads(found)["letters"]] == [3]
+    found = invoke(tmp_path, "deadletters", "list", "--sink", "duckdb", "--json").stdout
+    assert json.loads(found)["total"] == 3
+    found = invoke(tmp_path, "deadletters", "list", "--sink", "webhook", "--json").stdout
+    assert json.loads(found)["total"] == 0
     found = invoke(tmp_path, "deadletters", "list", "--limit", "2", "--json").stdout
     assert [item["id"] for item in json.loads(found)["letters"]] == [1, 2]
     assert json.loads(found)["total"] == 3
@@ -161,6 +165,14 @@ def test_replay_marks_letters_for_the_worker(tmp_path: Path) -> None:
     assert worker.count(Filter(replay=True)) == 3
     assert invoke(tmp_path, "deadletters", "replay", "99").exit_code == 1
     worker.close()
+
+
+def test_letters_of_one_sink_are_meant_by_its_name(tmp_path: Path) -> None:
+    letters_in(tmp_path, letter(), letter(sink="webhook"), letter(sink="webhook"))
+    result = invoke(tmp_path, "deadletters", "replay", "--sink", "webhook", "--json")
+    assert json.loads(result.output) == {"marked": 2}
+    invoke(tmp_path, "deadletters", "purge", "--sink", "webhook", "--yes")
+    assert left_in(tmp_path) == [1]
 
 
 @pytest.mark.parametrize("verb", ["replay", "purge"])
@@ -254,8 +266,11 @@ def test_status_says_when_all_that_the_spool_holds_is_stored(tmp_path: Path) -> 
     last = spool.append([row(b"one"), row(b"two")], {})
     spool.close()
     work = Work.open(tmp_path / "spool")
-    for cursor, told in ((last - 1, False), (last, True)):
-        work.commit("duckdb", cursor, required=True)
+    for sink, cursor, told in (
+        ("duckdb", last - 1, False), ("duckdb", last, True),
+        ("webhook", last - 1, False), ("webhook", last, True),
+    ):  # fmt: skip
+        work.commit(sink, cursor, required=sink == "duckdb")
         answer = invoke(tmp_path, "spool", "status").output
         assert "2 frames in 2 rows" in answer
         assert ("all stored" in answer) is told

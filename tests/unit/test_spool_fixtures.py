@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from armorstack.spool.cursors import WORK
+from armorstack.spool.cursors import WORK, read_cursors, trim_point, yield_point
+from armorstack.spool.history import GapNote, History, look
 from armorstack.spool.reader import Reader
 from armorstack.spool.schema import SPOOL
+from armorstack.spool.survey import survey
 from armorstack.spool.work import Work
-from tests.support.spool_fixture import DROPPED, LETTERS, ROWS, TRIMMED
+from tests.support.spool_fixture import DROPPED, GAP, LETTERS, NEVER_OLD_US, NODE, ROWS, TRIMMED
 from tests.support.spool_rows import START_US, frames_in, numbered, open_spool, read_all, row
 
 FIXTURES = sorted((Path(__file__).parents[1] / "fixtures").glob("spool-v*"))
@@ -21,9 +23,8 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 def test_there_is_a_fixture_of_each_version() -> None:
-    versions = {f"spool-v{version}" for version in range(1, SPOOL.version + 1)}
-    assert versions <= {path.name for path in FIXTURES}
-    assert WORK.version == 1, "add a fixture of the new version"
+    newest = max(SPOOL.version, WORK.version)
+    assert [path.name for path in FIXTURES] == [f"spool-v{n}" for n in range(1, newest + 1)]
 
 
 def test_rows_positions_and_debts_are_kept(folder: Path) -> None:
@@ -65,3 +66,46 @@ def test_cursors_and_letters_are_kept(folder: Path) -> None:
     assert [found.frame for found in work.take_replays()] == [numbered(2)]
     assert work.recovered is None
     work.close()
+
+
+def test_gaps_and_nodes_are_kept_and_new_ones_can_be_noted(folder: Path) -> None:
+    began_with = ([GAP.frame], [NODE]) if look(folder).known else ([], [])
+    work = Work.open(folder)
+    assert (list(work.gaps(0, START_US)), list(work.nodes())) == began_with
+    work.note([GapNote(b"{}", 1, NEVER_OLD_US + 1)], [NODE])
+    assert list(work.gaps(0, START_US)) == [*began_with[0], b"{}"]
+    assert [node.events for node in work.nodes()] == [NODE.events * (1 + len(began_with[1]))]
+    work.close()
+
+
+def test_before_the_worker_has_upgraded_its_file_it_is_read_as_far_as_it_goes(
+    tmp_path: Path,
+) -> None:
+    folder = Path(shutil.copytree(FIXTURES[0], tmp_path / "spool"))
+    before = (folder / "work.db").read_bytes()
+    assert look(folder) == History()
+    found = survey(folder)
+    assert [(sink.name, sink.cursor > START_US) for sink in found.sinks] == [
+        ("duckdb", True),
+        ("webhook", False),
+    ]
+    assert found.letters == 2
+    assert (folder / "work.db").read_bytes() == before
+
+
+def test_a_receiver_beside_a_file_of_the_first_version_begins_behind_its_cursors(
+    tmp_path: Path,
+) -> None:
+    folder = Path(shutil.copytree(FIXTURES[0], tmp_path / "spool"))
+    (folder / "spool.db").unlink()
+    spool = open_spool(folder, at_us=1)
+    assert spool.append([row(b"new")], {}) == START_US + DROPPED + TRIMMED
+    spool.close()
+
+
+def test_a_receiver_beside_a_file_of_the_first_version_frees_what_all_sinks_have(
+    tmp_path: Path,
+) -> None:
+    folder = Path(shutil.copytree(FIXTURES[0], tmp_path / "spool"))
+    cursors = read_cursors(folder)
+    assert (trim_point(cursors), yield_point(cursors)) == (0, START_US + DROPPED + TRIMMED - 1)

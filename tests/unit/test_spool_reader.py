@@ -7,6 +7,8 @@ import pytest
 
 from armorstack.errors import SpoolDamaged
 from armorstack.spool.reader import Reader
+from armorstack.spool.store import Spool
+from armorstack.spool.trail import Missed
 from armorstack.spool.verify import CHUNK_ROWS
 from tests.support.spool_rows import (
     MIB,
@@ -216,3 +218,101 @@ def test_verify_takes_no_trimming_for_damage(
     assert verdict.damage == ()
     assert verdict.rows == 3 * CHUNK_ROWS - 1
     spool.close()
+
+
+def three_rows(folder: Path) -> tuple[Spool, list[int]]:
+    """Rows of 1, 2 and 4 frames."""
+    spool = open_spool(folder)
+    counts = (1, 2, 4)
+    seqs = [spool.append([row(*[b"x"] * n, at_us=10 * n)], {}) for n in counts]
+    return spool, seqs
+
+
+def test_a_reader_tells_how_many_frames_were_deleted_before_it_had_them(tmp_path: Path) -> None:
+    spool, seqs = three_rows(tmp_path)
+    reader = Reader.open(tmp_path)
+    assert [found.seq for found in reader.read(0, 1)] == seqs[:1]
+    spool.trim(seqs[1])
+    assert [found.seq for found in reader.read(seqs[0], 1)] == seqs[2:]
+    assert reader.take_missed() == [Missed(seqs[0], seqs[1], 2, 10, 40)]
+    assert reader.take_missed() == []
+    reader.close()
+    spool.close()
+
+
+def test_nothing_is_missed_where_positions_jump_or_nothing_was_deleted(tmp_path: Path) -> None:
+    spool, seqs = three_rows(tmp_path)
+    spool.close()
+    spool = open_spool(tmp_path, at_us=START_US + 10**9)
+    reader = Reader.open(tmp_path)
+    reader.read(0, MIB)
+    spool.append([row(b"later")], {})
+    spool.trim(seqs[2])
+    assert frames_in(reader.read(seqs[2], MIB)) == [b"later"]
+    assert reader.read(spool.last, MIB) == []
+    assert reader.take_missed() == []
+    reader.close()
+    spool.close()
+
+
+def test_after_a_start_a_reader_knows_that_rows_are_missing_but_not_how_many(
+    tmp_path: Path,
+) -> None:
+    spool, seqs = three_rows(tmp_path)
+    spool.trim(seqs[1])
+    reader = Reader.open(tmp_path)
+    assert len(reader.read(seqs[0], MIB)) == 1
+    assert reader.take_missed() == [Missed(seqs[0], seqs[1], None, 40, 40)]
+    fresh = Reader.open(tmp_path)
+    assert len(fresh.read(seqs[1], MIB)) == 1
+    # A sink that begins has missed nothing of what was there before.
+    assert len(fresh.read(0, MIB)) == 1
+    assert fresh.take_missed() == []
+    for one in (reader, fresh):
+        one.close()
+    spool.close()
+
+
+def test_a_new_file_is_not_counted_from_the_old_one(tmp_path: Path) -> None:
+    spool, seqs = three_rows(tmp_path)
+    reader = Reader.open(tmp_path)
+    reader.read(0, MIB)
+    spool.close()
+    (tmp_path / "spool.db").write_bytes(b"\0" * 100_000)
+    spool = open_spool(tmp_path, at_us=START_US + 10**9)
+    freed = spool.append([row(*[b"y"] * 50, at_us=70)], {})
+    spool.append([row(b"z", at_us=80)], {})
+    spool.trim(freed)
+    assert len(reader.read(seqs[2], MIB)) == 1
+    assert reader.take_missed() == [Missed(seqs[2], freed, None, 80, 80)]
+    reader.close()
+    spool.close()
+
+
+def test_a_read_behind_the_same_position_again_still_counts(tmp_path: Path) -> None:
+    spool, seqs = three_rows(tmp_path)
+    reader = Reader.open(tmp_path)
+    reader.read(0, 1)
+    assert len(reader.read(seqs[0], MIB)) == 2
+    spool.trim(seqs[1])
+    assert len(reader.read(seqs[0], MIB)) == 1
+    assert [missed.frames for missed in reader.take_missed()] == [2]
+    reader.close()
+    spool.close()
+
+
+def test_what_is_missing_is_told_once_though_a_read_met_damage(tmp_path: Path) -> None:
+    seqs = fill(tmp_path, 6)
+    spool = open_spool(tmp_path)
+    reader = Reader.open(tmp_path)
+    assert [found.seq for found in reader.read(0, 1)] == seqs[:1]
+    spool.trim(seqs[2])
+    spool.close()
+    change(tmp_path, f"DELETE FROM rows WHERE seq = {seqs[4]}")
+    with pytest.raises(SpoolDamaged):
+        reader.read(seqs[0], MIB)
+    assert reader.take_missed() == []
+    assert len(reader.read(seqs[0], 1)) == 1
+    [missed] = reader.take_missed()
+    assert (missed.last, missed.frames) == (seqs[2], 2)
+    reader.close()

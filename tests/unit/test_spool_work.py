@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from armorstack.errors import SpoolDamaged, SpoolTooNew
-from armorstack.spool.cursors import CursorReader, trim_point
+from armorstack.spool.cursors import CursorReader, trim_point, yield_point
 from armorstack.spool.work import DeadLetter, Filter, Work
 
 
@@ -36,15 +36,31 @@ def test_cursors_are_read_by_another_process_as_they_move(tmp_path: Path) -> Non
     work.close()
 
 
-def test_only_required_sinks_hold_the_spool(tmp_path: Path) -> None:
+def points(work: Work) -> tuple[int, int]:
+    return trim_point(work.cursors()), yield_point(work.cursors())
+
+
+def test_every_sink_holds_the_spool_but_only_required_ones_where_room_is_needed(
+    tmp_path: Path,
+) -> None:
     work = Work.open(tmp_path)
-    assert trim_point(work.cursors()) == 0
-    work.commit("webhook", 2, False)
-    assert trim_point(work.cursors()) == 0
+    assert points(work) == (0, 0)
     work.commit("duckdb", 9, True)
-    assert trim_point(work.cursors()) == 9
+    assert points(work) == (9, 9)
+    work.commit("webhook", 2, False)
+    assert points(work) == (2, 9)
     work.commit("elastic", 4, True)
-    assert trim_point(work.cursors()) == 4
+    assert points(work) == (2, 4)
+    work.close()
+
+
+def test_where_no_sink_is_required_all_hold_the_spool(tmp_path: Path) -> None:
+    work = Work.open(tmp_path)
+    work.commit("webhook", 2, False)
+    work.commit("stdout", 7, False)
+    assert points(work) == (2, 2)
+    work.enroll({"webhook": False, "stdout": False, "file": False})
+    assert points(work) == (0, 0)
     work.close()
 
 
@@ -77,9 +93,10 @@ def test_letters_keep_all_that_was_said_of_them(tmp_path: Path) -> None:
     work.close()
 
 
-def test_letters_are_found_by_stream_type_and_id(tmp_path: Path) -> None:
+def test_letters_are_found_by_stream_type_sink_and_id(tmp_path: Path) -> None:
     work = Work.open(tmp_path)
-    work.set_aside([letter(1), letter(2, stream="log"), letter(3, error_type="late"), letter(4)])
+    work.set_aside([letter(1), letter(2, stream="log"), letter(3, error_type="late")])
+    work.set_aside([letter(4, sink="webhook")])
 
     def ids(which: Filter, **limits: int) -> list[int]:
         return [found.id for found in work.list(which, **limits)]
@@ -88,6 +105,9 @@ def test_letters_are_found_by_stream_type_and_id(tmp_path: Path) -> None:
     assert ids(Filter(stream="log")) == [2]
     assert ids(Filter(error_type="late")) == [3]
     assert ids(Filter(stream="alert", error_type="malformed")) == [1, 4]
+    assert ids(Filter(sink="duckdb")) == [1, 2, 3]
+    assert ids(Filter(sink="webhook", stream="alert")) == [4]
+    assert ids(Filter(sink="webhook", stream="log")) == []
     assert ids(Filter(ids=(2, 4, 7))) == [2, 4]
     assert ids(Filter(), limit=2) == [1, 2]
     assert ids(Filter(), limit=2, after=2) == [3, 4]

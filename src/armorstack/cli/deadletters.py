@@ -20,6 +20,7 @@ from armorstack.core.text import printable
 WHICH = (
     click.option("--stream", metavar="NAME", default="", help="Only those of this stream."),
     click.option("--error-type", metavar="TYPE", default="", help="Only those of this class."),
+    click.option("--sink", metavar="NAME", default="", help="Only those that this sink refused."),
 )
 ALL = click.option("--all", "everything", is_flag=True, help="All of them.")
 IDS = click.argument("ids", type=click.IntRange(min=1), nargs=-1, metavar="[ID]...")
@@ -114,13 +115,14 @@ def _work(config_file: Path | None, **flags: Any) -> Iterator[Any]:
 def _which(ids: tuple[int, ...], **flags: Any) -> Any:
     from armorstack.spool.work import Filter
 
-    return Filter(stream=flags["stream"], error_type=flags["error_type"], ids=ids)
+    names = ("stream", "error_type", "sink")
+    return Filter(**{name: flags[name] for name in names}, ids=ids)
 
 
 def _required(ids: tuple[int, ...], everything: bool, **flags: Any) -> Any:
     """What is meant; one of ids, a filter or --all must say so."""
-    if not (ids or everything or flags["stream"] or flags["error_type"]):
-        raise click.UsageError("say which: ids, --stream, --error-type or --all")
+    if not (ids or everything or flags["stream"] or flags["error_type"] or flags["sink"]):
+        raise click.UsageError("say which: ids, --stream, --error-type, --sink or --all")
     if ids and everything:
         raise click.UsageError("give ids or --all, not both")
     return _which(ids, **flags)
@@ -158,7 +160,7 @@ def _line(letter: Any) -> str:
     size = human_bytes(len(letter.frame))
     parts = (
         f"{letter.id:>6}", human_time(letter.first_seen_us), f"{letter.stream:<7}",
-        f"{letter.error_type:<20}", f"x{letter.attempts:<3}", f"{size:>9}",
+        f"{letter.sink:<10}", f"{letter.error_type:<20}", f"x{letter.attempts:<3}", f"{size:>9}",
         f"{mark:<6}", letter.reason,
     )  # fmt: skip
     return "  ".join(printable(part, 80) for part in parts)

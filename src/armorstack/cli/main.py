@@ -31,11 +31,19 @@ class Entry(Struct, frozen=True):
 
 COMMANDS: dict[str, Entry] = {
     "run": Entry("run", "Receive events, keep them, store them; with a live summary."),
+    "check-config": Entry("check_config", "Whether the settings are right, and what they come to."),
+    "config": Entry("config", "Help with the settings: example, presets."),
+    "doctor": Entry("doctor", "Find out what is wrong, and what mends it."),
     "spool": Entry("spool", "Look at the durable buffer: status, verify."),
     "deadletters": Entry("deadletters", "Events the store refused: list, show, replay, purge."),
+    "noise": Entry("noise", "What makes the volume, and the filter that removes it."),
+    "gaps": Entry("gaps", "When events were or may have been lost, and why."),
+    "nodes": Entry("nodes", "When each node was heard last."),
+    "try-config": Entry("try_config", "Send events through filters and matches, and look."),
     "completion": Entry("completion", "Print the completion script of a shell."),
     "receiver": Entry("receiver", "The process that reads sources and writes the spool.", True),
     "worker": Entry("worker", "The process that moves events from the spool to the store.", True),
+    "vet": Entry("vet", "Check settings that come by a pipe.", True),
     "sample-relay": Entry("sample_relay", "A relay that replays recorded events.", True),
 }
 """What a user types → where it lives in `armorstack.cli`."""

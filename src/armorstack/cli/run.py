@@ -3,12 +3,14 @@
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 from msgspec.structs import replace
 
 from armorstack.cli.options import LISTEN, SETTINGS, SOURCES, load_config, with_options
+from armorstack.config import Config, StdoutSink
+from armorstack.errors import ConfigError
 
 EXAMPLES = """\b
 Examples:
@@ -20,7 +22,7 @@ Examples:
   armorstack run --sample --count 500 --rate 500 --listen 127.0.0.1:0
 
 Flags that name a source replace the sources of the settings file. Ctrl-C ends it; nothing that
-was received is lost, whatever ends it."""
+was received is lost, whatever ends it. SIGHUP has the settings file read anew."""
 
 
 @click.command("run", epilog=EXAMPLES)
@@ -35,15 +37,25 @@ def command(config_file: Path | None, plain: bool, quiet: bool, **flags: Any) ->
     from armorstack.supervisor import supervise
 
     live = not plain and not quiet and _is_terminal()
-    config = load_config(config_file, **flags)
-    if (live or quiet) and config.log.level == "info":
-        # Above a picture only what is wrong is worth a line.
-        config = replace(config, log=replace(config.log, level="warning"))
-    require_sources(config)
+    summary_on_stdout = False
+
+    def read() -> Config:
+        config = load_config(config_file, **flags)
+        _refuse_late_stdout(config, summary_on_stdout)
+        if (quiet or (live and not _stdout_sinks(config))) and config.log.level == "info":
+            # Above a picture only what is wrong is worth a line.
+            config = replace(config, log=replace(config.log, level="warning"))
+        require_sources(config)
+        return config
+
+    config = read()
+    summary_on_stdout = not _stdout_sinks(config)
+    live = live and summary_on_stdout
+    out = sys.stdout if summary_on_stdout else sys.stderr
     log.configure("supervisor", config.log)
     ledger = Ledger()
-    code = supervise(config, ledger, lambda: _display(live, quiet, ledger))
-    click.echo(closing_lines(ledger, config.data_dir))
+    code = supervise(config, ledger, lambda: _display(live, quiet, ledger, out), read)
+    click.echo(closing_lines(ledger, config.data_dir), file=out)
     sys.exit(code)
 
 
@@ -51,11 +63,24 @@ def _is_terminal() -> bool:
     return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
-def _display(live: bool, quiet: bool, ledger: Any) -> Any:
+def _stdout_sinks(config: Config) -> list[str]:
+    """Names of sinks that write events where the summary would be."""
+    return [name for name, sink in config.sink.items() if isinstance(sink, StdoutSink)]
+
+
+def _refuse_late_stdout(config: Config, summary_on_stdout: bool) -> None:
+    """A reload cannot add what would write between the lines of the summary."""
+    names = _stdout_sinks(config)
+    if summary_on_stdout and names:
+        hint = "start armorstack again: its summary then goes to the standard error"
+        raise ConfigError(f"$.sink.{names[0]}: the standard output is in use", hint=hint)
+
+
+def _display(live: bool, quiet: bool, ledger: Any, out: TextIO) -> Any:
     from armorstack.summary import PlainDisplay, QuietDisplay
 
     if not live:
-        return QuietDisplay(sys.stdout) if quiet else PlainDisplay(sys.stdout)
+        return QuietDisplay(out) if quiet else PlainDisplay(out)
     from rich.console import Console
 
     from armorstack.live import LiveDisplay

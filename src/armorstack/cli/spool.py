@@ -101,8 +101,8 @@ def _lines(found: Any, now_s: float) -> list[tuple[str, str]]:
 
 
 def _all_stored(found: Any) -> bool:
-    """Whether every sink that holds the spool is past its last row."""
-    cursors = [sink.cursor for sink in found.sinks if sink.required]
+    """Whether every sink is past its last row."""
+    cursors = [sink.cursor for sink in found.sinks]
     return bool(found.status.rows and cursors) and min(cursors) >= found.status.last
 
 

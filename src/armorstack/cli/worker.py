@@ -18,14 +18,26 @@ def command(
 ) -> None:
     """Store what the spool holds; answer for health and metrics (for a container of its own)."""
     from armorstack.app import run_worker
+    from armorstack.config import Config
+    from armorstack.config.change import Change
     from armorstack.control import Orders, open_pipe
+    from armorstack.hangup import Reloads
+
+    def read() -> Config:
+        return load_config(config_file, **flags)
+
+    def apply(_: Config, change: Change) -> None:
+        if change.takes_worker:
+            orders.begin_again()
 
     orders = Orders()
     orders.heed_signals()
     if control_fd is None:
-        config = load_config(config_file, **flags)
+        config = read()
+        Reloads(config, read, apply, orders.end).heed_signal()
     else:
         config, pipe = open_pipe(control_fd)
         orders.follow(pipe)
     listener = None if http_fd is None else socket.socket(fileno=http_fd)
     run_worker(config, orders, listener)
+    orders.run_again()

@@ -7,13 +7,16 @@ compiles filters and matches.
 import ipaddress
 import os
 import re
-from collections import Counter
+from collections.abc import Sequence
 
-from armorstack.config.filters import Filter, Match
+from armorstack.config.filters import Filter, Match, PresetFilter
 from armorstack.config.sinks import WebhookSink
 from armorstack.config.sources import RelaySource, source_name
 from armorstack.config.tree import Config
 from armorstack.errors import ConfigError
+
+CUT = "…"
+"""What stands in a webhook's URL, as it is shown, for all that may be secret."""
 
 
 def parse_address(path: str, text: str) -> tuple[str, int]:
@@ -31,16 +34,17 @@ def check(config: Config) -> None:
     for index, source in enumerate(config.source):
         if isinstance(source, RelaySource):
             _check_relay(f"$.source[{index}]", source)
-    for name, count in Counter(map(source_name, config.source)).items():
-        if count > 1:
-            hint = "give each source a name of its own: positions and metrics go by it"
-            raise ConfigError(f"$.source: {count} sources are called {name!r}", hint=hint)
+    names = list(map(source_name, config.source))
+    _check_names(
+        "source", names, "give each source a name of its own: positions and metrics go by it"
+    )
     if not config.sink:
         raise ConfigError("$.sink: no sink", hint="remove the empty table: DuckDB is the default")
     for name, sink in config.sink.items():
         if isinstance(sink, WebhookSink):
             _check_webhook(f"$.sink.{name}", sink)
-    _check_filter_names(config)
+    names = [filter_name(index, each) for index, each in enumerate(config.filter)]
+    _check_names("filter", names, "give each filter a name of its own: counters go by it")
     for index, match in enumerate(config.match):
         _check_match(f"$.match[{index}]", match, tuple(config.sink))
 
@@ -52,15 +56,21 @@ def sinks_of(match: Match) -> tuple[str, ...]:
 
 def filter_name(index: int, settings: Filter) -> str:
     """How counters and `try-config` call the filter at this place of the list."""
-    return settings.name or f"{settings.__struct_config__.tag}-{index + 1}"
+    if settings.name:
+        return settings.name
+    if isinstance(settings, PresetFilter):
+        return settings.preset
+    return f"{settings.__struct_config__.tag}-{index + 1}"
 
 
-def _check_filter_names(config: Config) -> None:
-    names = Counter(filter_name(index, each) for index, each in enumerate(config.filter))
-    for name, count in names.items():
-        if count > 1:
-            hint = "give each filter a name of its own: counters go by it"
-            raise ConfigError(f"$.filter: {count} filters are called {name!r}", hint=hint)
+def _check_names(what: str, names: Sequence[str], hint: str) -> None:
+    """Refuse the second of two that have one name."""
+    places: dict[str, int] = {}
+    for index, name in enumerate(names):
+        first = places.setdefault(name, index)
+        if first < index:
+            sentence = f"$.{what}[{index}].name: {name!r} is $.{what}[{first}] already"
+            raise ConfigError(sentence, hint=hint)
 
 
 def _check_match(path: str, match: Match, sinks: tuple[str, ...]) -> None:
@@ -72,7 +82,11 @@ def _check_match(path: str, match: Match, sinks: tuple[str, ...]) -> None:
 
 def _check_webhook(path: str, sink: WebhookSink) -> None:
     if bool(sink.url) == bool(sink.url_file):
-        raise ConfigError(f"{path}.url: give either url or url_file")
+        hint = 'write url_file = "FILE", with the URL in that file and nowhere else'
+        raise ConfigError(f"{path}.url: give either url or url_file", hint=hint)
+    if CUT in sink.url:
+        hint = "put the whole URL there, or into a file and its name into url_file"
+        raise ConfigError(f"{path}.url: cut short, as `check-config` shows it", hint=hint)
     if sink.url and not re.fullmatch(r"https?://[^\s/@?#]+(/\S*)?", sink.url):
         hint = "write https://HOST/PATH; a password belongs into token_file"
         raise ConfigError(f"{path}.url: not a URL that can be posted to", hint=hint)

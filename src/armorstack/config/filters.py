@@ -22,7 +22,7 @@ class AnyFilter(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type
     """What every filter has."""
 
     name: str = ""
-    """How counters and `try-config` call it; empty: its type and place, such as `drop-2`."""
+    """What counters and `try-config` call it; empty: type and place (`drop-2`), or the preset."""
     tag: str = EVERY_TAG
     """Tags it works on; `*` is one part of a tag, `**` any number of them."""
     select: Select = Select()

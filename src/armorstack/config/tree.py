@@ -51,9 +51,17 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     data_dir: str = ""
     """Folder of the spool, the store and the state files; empty: the user's data folder."""
     source: tuple[Source, ...] = ()
+    """Where events come from: `[[source]]`, as many as there are, each with a name of its own."""
     filter: tuple[Filter, ...] = ()
+    """What happens to events, one `[[filter]]` after the other; none: they go on as they come."""
     match: tuple[Match, ...] = ()
+    """Which sinks take which events: `[[match]]`; a sink that none names takes every event."""
     spool: Spool = field(default_factory=Spool)
+    """The durable buffer between receiving and storing."""
     sink: dict[str, Sink] = field(default_factory=lambda: {"duckdb": DuckdbSink()})
+    """Where events go: `[sink.NAME]`. Any such table replaces the default one, a DuckDB sink called
+    `duckdb`; without a `type`, the name is the type where there is one, else `duckdb`."""
     web: Web = field(default_factory=Web)
+    """Health, metrics and pages."""
     log: Log = field(default_factory=Log)
+    """What the processes say about themselves, on standard error."""

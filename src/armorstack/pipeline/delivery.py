@@ -12,14 +12,17 @@ from collections import Counter
 from collections.abc import Sequence
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import structlog
 
 from armorstack.control import Orders
 from armorstack.core.backoff import delay_s
 from armorstack.core.batch import Batch, Rejected
 from armorstack.errors import EngineError, SpoolError, StoreError
+from armorstack.pipeline.job import Job
+from armorstack.pipeline.lag import Lag
 from armorstack.pipeline.tally import Tally
-from armorstack.sinks.contract import Outcome, Sink
+from armorstack.sinks.contract import Outcome
 from armorstack.spool.work import DeadLetter, Filter, Work
 
 RETRY_INITIAL_S = 0.2
@@ -33,12 +36,14 @@ log = structlog.get_logger()
 class Delivery:
     """Writes to one sink; used by one thread, looked at by others."""
 
-    def __init__(self, sink: Sink, work: Work, orders: Orders, tally: Tally) -> None:
+    def __init__(self, job: Job, work: Work, orders: Orders, tally: Tally, lag: Lag) -> None:
         self.waits_for = ""
         """Why nothing is written just now; empty while all is well."""
         self.stored = self.duplicates = self.retried = self.writes = 0
         self.write_s = 0.0
-        self._sink, self._work, self._orders, self._tally = sink, work, orders, tally
+        self._sink, self._rules, self._lag = job.sink, job.rules, lag
+        self._keeps_undecoded = job.sink.required or job.leads
+        self._work, self._orders, self._tally = work, orders, tally
         self._kept_before: Counter[tuple[int, bytes]] = Counter()
 
     def open(self) -> tuple[bool, int | None]:
@@ -63,17 +68,22 @@ class Delivery:
             after = letters[-1].id
 
     def deliver(self, batch: Batch) -> bool:
-        """Write until every row has its fate; False when told to stop before that."""
-        attempt = 0
+        """Write until every row has its fate; False when told to stop before that.
+
+        Where the sink is not required, rows that came too long ago are passed over instead.
+        """
+        attempt, begin_us = 0, _now_us()
         while True:
             attempt += 1
+            if attempt > 1 and self._is_given_up(batch, begin_us):
+                return True
             try:
                 outcome = self._write(batch)
             except REFUSALS as error:
                 if not self._wait(str(error), attempt):
                     return False
                 continue
-            if not self.set_aside(outcome.rejected):
+            if not self.set_aside(tuple(map(self._rules.redact, outcome.rejected))):
                 return False
             if not outcome.retry:
                 self.waits_for = ""
@@ -82,6 +92,11 @@ class Delivery:
             batch = Batch(batch.rows.take(pa.array(outcome.retry, pa.int64())), (), batch.last)
             if not self._wait(f"{len(outcome.retry)} events are to be tried again", attempt):
                 return False
+
+    def set_aside_undecoded(self, rejected: Sequence[Rejected]) -> bool:
+        """Keep frames that no sink could take: once for each required sink, and for one at least,
+        since each replays its own."""
+        return not self._keeps_undecoded or self.set_aside(rejected)
 
     def set_aside(self, rejected: Sequence[Rejected]) -> bool:
         """Keep as dead letters; durable on return. False when told to stop before that."""
@@ -96,6 +111,15 @@ class Delivery:
             except SpoolError as error:
                 if not self._wait(str(error), attempt):
                     return False
+        return True
+
+    def _is_given_up(self, batch: Batch, begin_us: int) -> bool:
+        received_us = pc.min(batch.rows.column("received").cast(pa.int64())).as_py()
+        since_us = min(received_us or begin_us, begin_us)
+        if not self._lag.is_too_late(since_us, _now_us()):
+            return False
+        self._lag.note(len(batch.rows), since_us, _now_us())
+        self.waits_for = ""
         return True
 
     def _write(self, batch: Batch) -> Outcome:
@@ -134,3 +158,7 @@ def _letter(item: Rejected, sink: str) -> DeadLetter:
         encoding=item.encoding, source=item.source, stream=item.stream,
         first_seen_us=item.received_us, seq=item.seq,
     )  # fmt: skip
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000

@@ -1,8 +1,9 @@
-"""One sink's loop: read the spool, decode, write, commit.
+"""One sink's loop: read the spool, decode, filter, write, commit.
 
 The order makes it safe: what cannot be decoded is durable as a dead letter before the sink sees
 the batch (its cursor may pass it in the same transaction); the spool's cursor moves only to what
-the sink calls durable. Attempts and waits are in `delivery.py`.
+the sink calls durable, and never past what a filter keeps back. Attempts and waits are in
+`delivery.py`, the making of batches in `preparing.py`.
 """
 
 import threading
@@ -15,12 +16,15 @@ import structlog
 from armorstack.control import Orders
 from armorstack.core.batch import Batch
 from armorstack.core.gap import Gap
+from armorstack.core.rules import Passed
 from armorstack.errors import SpoolError
-from armorstack.pipeline.decoding import Decode, decode_surely
 from armorstack.pipeline.delivery import REFUSALS, Delivery
+from armorstack.pipeline.job import Job
+from armorstack.pipeline.lag import Lag
+from armorstack.pipeline.memory import Memory
+from armorstack.pipeline.preparing import Preparation
 from armorstack.pipeline.replay import Replays
 from armorstack.pipeline.tally import Tally
-from armorstack.sinks.contract import Sink
 from armorstack.spool.reader import Reader, Spoiled
 from armorstack.spool.rows import Row
 from armorstack.spool.work import Work
@@ -44,26 +48,28 @@ log = structlog.get_logger()
 class SinkLoop:
     """Moves everything from the spool into one sink, in a thread of its own."""
 
-    def __init__(
-        self, sink: Sink, reader: Reader, work: Work, decode: Decode, tally: Tally, orders: Orders
-    ) -> None:
+    def __init__(self, job: Job, reader: Reader, work: Work, tally: Tally, orders: Orders) -> None:
         self.error: BaseException | None = None
         """What ended the loop against its will."""
         self.tally = tally
-        self._sink, self._reader, self._work, self._decode = sink, reader, work, decode
-        self._orders = orders
-        self._delivery = Delivery(sink, work, orders, tally)
-        self._replays = Replays(work, decode)
-        self._thread = threading.Thread(target=self._run, name=f"sink-{sink.name}", daemon=True)
+        self.job = job
+        self._sink, self._reader, self._work, self._orders = job.sink, reader, work, orders
+        self._lag = Lag(job.sink.name, job.sink.required, job.max_lag_s)
+        self._delivery = Delivery(job, work, orders, tally, self._lag)
+        self._preparation = Preparation(job)
+        self._memory = Memory(work, job.leads)
+        self._replays = Replays(work, job)
+        self._thread = threading.Thread(target=self._run, name=f"sink-{job.sink.name}", daemon=True)
         self._is_open = False
         self._position = 0
         self._committed = -1
         self._next_commit = self._next_tick = 0.0
         self._stopping_since: float | None = None
         self._reading_us = 0
-        self._lag_s = self._decode_s = 0.0
+        self._lag_s = 0.0
         self._batches = self._decoded = 0
         self._missed: Counter[str] = Counter()
+        self._missed_frames: Counter[str] = Counter()
         self._not_durable: deque[tuple[int, int, int]] = deque()
         self._durable = (0, 0)
 
@@ -88,9 +94,10 @@ class SinkLoop:
             cursor=max(0, self._committed), stored=done.stored, duplicates=done.duplicates,
             durable_stored=self._durable[0], durable_duplicates=self._durable[1],
             retried=done.retried, writes=done.writes, write_s=done.write_s,
-            waits_for=done.waits_for, decode_s=self._decode_s, decoded=self._decoded,
+            waits_for=done.waits_for, decode_s=self._preparation.seconds, decoded=self._decoded,
             batches=self._batches, lag_s=round(max(self._lag_s, waited_s), 3),
-            missed=dict(self._missed), removed=self._sink.removed(),
+            missed=dict(self._missed), missed_frames=dict(self._missed_frames),
+            removed=self._sink.removed(), passed_over=self._lag.passed_over,
         )  # fmt: skip
 
     def _run(self) -> None:
@@ -100,7 +107,12 @@ class SinkLoop:
                     self._keep_time()
                 self._close()
         except BaseException as error:
+            self._is_open = False
             self.error = error
+            if not self._sink.required:
+                # The others go on; this one is started again with the worker.
+                log.exception("the sink's loop ended", sink=self._sink.name)
+                self._delivery.note_wait(f"ended by {type(error).__name__}: {error}")
 
     def _open(self) -> bool:
         """Open the sink and find where to begin; False when told to stop before that worked."""
@@ -123,6 +135,7 @@ class SinkLoop:
             self._reading_us = 0
             if not ending:
                 self._orders.stop.wait(POLL_S)
+                self._write_late(self._preparation.due(self._position, time.time_ns() // 1000))
             return not ending
         if not self._take(rows, gaps) or self._out_of_time():
             return False
@@ -140,37 +153,58 @@ class SinkLoop:
             return [], {}
         return rows, {row.seq: _spoiled(row) for row in self._reader.take_spoiled()}
 
-    def _take(self, rows: Sequence[Row], gaps: dict[int, Gap]) -> bool:
-        """Decode and store these rows; False when told to stop before that worked."""
-        if rows:
-            self._reading_us = rows[0].received_us
-            self._note_missed(rows[0].seq)
-        begin = time.perf_counter()
-        decoded = decode_surely(rows, self._decode)
-        self._decode_s += time.perf_counter() - begin
+    def _take(self, read: Sequence[Row], spoiled: dict[int, Gap]) -> bool:
+        """Decode, filter and store these rows; False when told to stop before that worked."""
+        last = max([row.seq for row in read[-1:]] + list(spoiled))
+        if read:
+            self._reading_us = read[0].received_us
+            self._note_missed()
+        rows = self._lag.split(read, time.time_ns() // 1000)
+        behind = self._lag.gap() if rows else None
+        gaps = [*spoiled.values(), *([behind] if behind else [])]
+        made = self._preparation.prepare(rows, gaps, before=self._position, last=last)
         self._batches += 1
-        self._decoded += len(decoded.batch.rows)
-        batch = _with_gaps(decoded.batch, gaps)
-        if not self._delivery.set_aside(decoded.rejected) or not self._delivery.deliver(batch):
+        self._decoded += len(made.decoded.batch.rows)
+        self._memory.keep(made.batch.gaps, made.decoded.batch.rows)
+        if not self._delivery.set_aside_undecoded(made.rejected) or not self._write(made.batch):
             return False
-        self.tally.decoded(decoded, batch)
-        self._position = batch.last
-        done = self._delivery
-        self._not_durable.append((batch.last, done.stored, done.duplicates))
+        self.tally.decoded(made.decoded, made.passed, made.batch.gaps)
+        self._position = last
         if rows:
             self._lag_s = time.time() - rows[0].received_us / 1e6
         return True
 
-    def _note_missed(self, first: int) -> None:
-        """Positions jump at each opening of the spool; rows are missed only if some were freed."""
-        if first == self._position + 1 or not self._position:
-            return
-        trimmed = self._reader.status().trimmed
-        if trimmed > self._position:
+    def _write_late(self, late: tuple[Passed, Batch] | None) -> bool:
+        """The same for what filters had kept back."""
+        if late is None:
+            return True
+        passed, batch = late
+        self._memory.keep(batch.gaps)
+        if not self._write(batch):
+            return False
+        self.tally.passed(passed, batch.gaps)
+        return True
+
+    def _write(self, batch: Batch) -> bool:
+        """Get one batch into the sink; False when told to stop before that worked."""
+        if not self._delivery.deliver(batch):
+            return False
+        done = self._delivery
+        self._not_durable.append((batch.last, done.stored, done.duplicates))
+        return True
+
+    def _note_missed(self) -> None:
+        """What the spool had let go of before this sink took it. A required sink's loss is told as
+        a gap by the spool itself; of others it knows nothing."""
+        for missed in self._reader.take_missed():
             reason = "dropped_oldest" if self._sink.required else "optional_sink_behind"
             self._missed[reason] += 1
+            self._missed_frames[reason] += missed.frames or 0
+            if not self._sink.required:
+                self._lag.note(missed.frames, missed.start_us, missed.end_us)
             log.error("rows were freed before the sink took them", sink=self._sink.name,
-                      after=self._position, until=trimmed, reason=reason)  # fmt: skip
+                      after=missed.after, until=missed.last, frames=missed.frames,
+                      reason=reason)  # fmt: skip
 
     def _keep_time(self) -> None:
         now = time.monotonic()
@@ -187,7 +221,8 @@ class SinkLoop:
         except REFUSALS as error:
             log.warning("the sink's upkeep failed", sink=self._sink.name, reason=str(error))
         try:
-            self._replays.run(self._sink, self._position)
+            self._memory.tick()
+            self._replays.run(self._safe_position())
             self._heal_position()
         except SpoolError as error:
             log.warning("the spool refuses", sink=self._sink.name, reason=str(error))
@@ -202,8 +237,8 @@ class SinkLoop:
 
     def _commit(self) -> None:
         """Tell the spool what it may free: never more than the sink calls durable."""
-        own = self._sink.cursor()
-        cursor = self._position if own is None else min(own, self._position)
+        own, safe = self._sink.cursor(), self._safe_position()
+        cursor = safe if own is None else min(own, safe)
         while self._not_durable and self._not_durable[0][0] <= cursor:
             self._durable = self._not_durable.popleft()[1:]
         if cursor == self._committed:
@@ -215,6 +250,11 @@ class SinkLoop:
             # The spool then keeps more than it must.
             log.warning("the cursor cannot be kept", sink=self._sink.name, reason=str(error))
 
+    def _safe_position(self) -> int:
+        """How far a crash would lose nothing: before what filters keep back."""
+        held = self._preparation.held_from
+        return self._position if held is None else min(held, self._position)
+
     def _out_of_time(self) -> bool:
         if not self._orders.stop.is_set():
             return False
@@ -224,7 +264,11 @@ class SinkLoop:
 
     def _close(self) -> None:
         """Let the sink make durable what it took; what it could not, the spool still has."""
+        held = self._preparation.held_from
         try:
+            if not self._write_late(self._preparation.rest(self._position)):
+                self._preparation.held_from = held
+            self._memory.tick()
             self._sink.flush()
             self._replays.confirm()
             self._commit()
@@ -240,9 +284,3 @@ def _spoiled(row: Spoiled) -> Gap:
         reason="spool_damaged", source=row.source, stream=row.stream, start_us=row.received_us,
         end_us=row.received_us, lost=row.count, detail="the row's bytes were changed on disk",
     )  # fmt: skip
-
-
-def _with_gaps(batch: Batch, gaps: dict[int, Gap]) -> Batch:
-    if not gaps:
-        return batch
-    return Batch(batch.rows, (*batch.gaps, *gaps.values()), max(batch.last, *gaps))

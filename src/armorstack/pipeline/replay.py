@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from armorstack.core.batch import Batch, Rejected
 from armorstack.errors import EngineError
-from armorstack.pipeline.decoding import Decode, decode_surely
+from armorstack.pipeline.decoding import decode_surely
 from armorstack.pipeline.delivery import REFUSALS
-from armorstack.sinks.contract import Sink
+from armorstack.pipeline.job import Job
 from armorstack.spool.rows import row_of
 from armorstack.spool.work import DeadLetter, Filter, Work
 
@@ -20,26 +20,26 @@ PER_TURN = 100
 
 
 class Replays:
-    """The replaying of one sink."""
+    """The replaying of one sink's letters."""
 
-    def __init__(self, work: Work, decode: Decode) -> None:
-        self._work, self._decode = work, decode
+    def __init__(self, work: Work, job: Job) -> None:
+        self._work, self._sink, self._decode, self._rules = work, job.sink, job.decode, job.rules
         self._waiting: tuple[DeadLetter, ...] = ()
         self._written: list[int] = []
 
-    def run(self, sink: Sink, position: int) -> None:
+    def run(self, position: int) -> None:
         """Try some marked letters; `position` is how far the sink has come."""
-        letters = self._waiting or tuple(self._work.take_replays(PER_TURN))
+        letters = self._waiting or tuple(self._work.take_replays(self._sink.name, PER_TURN))
         self._waiting = ()
         for at, letter in enumerate(letters):
             try:
-                self._try(sink, letter, position)
+                self._try(letter, position)
             except REFUSALS as error:
                 self._waiting = letters[at:]
                 structlog.get_logger().warning("replay waits", reason=str(error))
                 break
         if self._written:
-            sink.flush()
+            self._sink.flush()
             self.confirm()
 
     def confirm(self) -> None:
@@ -48,7 +48,7 @@ class Replays:
             self._work.purge(Filter(ids=tuple(self._written)))
             self._written = []
 
-    def _try(self, sink: Sink, letter: DeadLetter, position: int) -> None:
+    def _try(self, letter: DeadLetter, position: int) -> None:
         row = row_of(
             [letter.frame], source=letter.source, stream=letter.stream, encoding=letter.encoding,
             cluster=letter.cluster, received_us=letter.first_seen_us, seq=letter.seq,
@@ -56,13 +56,13 @@ class Replays:
         decoded = decode_surely([row], self._decode)
         rejected = list(decoded.rejected)
         if not rejected:
-            batch = Batch(decoded.batch.rows, decoded.batch.gaps, position)
-            outcome = sink.write(batch)
+            rows = self._rules.apply_alone(decoded.batch.rows).own
+            outcome = self._sink.write(Batch(rows, decoded.batch.gaps, position))
             if outcome.retry:
                 raise EngineError("the store asked to be tried again later")
             rejected = list(outcome.rejected)
         if rejected:
-            self._work.set_aside([_again(letter, rejected[0])])
+            self._work.set_aside([_again(letter, self._rules.redact(rejected[0]))])
         else:
             self._written.append(letter.id)
 

@@ -11,8 +11,10 @@ from collections.abc import Iterable
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from armorstack.core.batch import Batch, Rejected
+from armorstack.core.batch import Rejected
 from armorstack.core.decode import Decoded
+from armorstack.core.gap import Gap
+from armorstack.core.rules import Passed
 from armorstack.core.text import printable
 from armorstack.counting import EventCounts
 from armorstack.state import LastEvent
@@ -45,17 +47,23 @@ class Tally:
         self.skipped: Counter[str] = Counter()
         self.gaps: Counter[str] = Counter()
         self.unknown = 0
+        self.unmatched = 0
         self.last: tuple[LastEvent, ...] = ()
         self._looked_at = 0.0
 
-    def decoded(self, decoded: Decoded, batch: Batch) -> None:
-        """Count what decoding gave and the sink has taken."""
+    def decoded(self, decoded: Decoded, passed: Passed, gaps: Iterable[Gap]) -> None:
+        """Count what decoding and filters gave, once the sink has taken its part of it."""
         self.skipped.update(decoded.skipped)
         self.unknown += decoded.unknown
-        self.gaps.update(gap.reason for gap in batch.gaps)
-        if len(batch.rows):
-            self.events.add(batch.rows)
-            self._look(batch.rows)
+        self.passed(passed, gaps)
+
+    def passed(self, passed: Passed, gaps: Iterable[Gap]) -> None:
+        """Count what came through the filters."""
+        self.unmatched += passed.unmatched
+        self.gaps.update(gap.reason for gap in gaps)
+        if len(passed.rows):
+            self.events.add(passed.rows)
+            self._look(passed.rows)
 
     def set_aside(self, rejected: Iterable[Rejected]) -> None:
         """Count dead letters."""

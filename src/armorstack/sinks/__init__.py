@@ -11,11 +11,19 @@ from typing import Any
 from armorstack import config
 from armorstack.sinks.contract import Sink
 from armorstack.sinks.duckdb import StoreSink
+from armorstack.sinks.file import LineFileSink
+from armorstack.sinks.stdout import LineStdoutSink
+from armorstack.sinks.webhook import WebhookSink
 
 Factory = Callable[[str, Any, Path], Sink]
 """The sink's name, its settings, the data folder → the sink, not yet open."""
 
-SINKS: Mapping[type[Any], Factory] = {config.DuckdbSink: StoreSink}
+SINKS: Mapping[type[Any], Factory] = {
+    config.DuckdbSink: StoreSink,
+    config.FileSink: LineFileSink,
+    config.StdoutSink: LineStdoutSink,
+    config.WebhookSink: WebhookSink,
+}
 """Settings struct → what makes a sink of it."""
 
 

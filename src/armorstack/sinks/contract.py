@@ -6,8 +6,13 @@ harmless, the second time they count as `duplicates`. It returns when the events
 from the store, and raises `EngineError` when the store as a whole refuses or cannot be reached;
 the worker then waits and calls again with the same batch. A sink never retries by itself.
 
+A sink that cannot ask what it holds (file, stdout, webhook) knows again the last ids that it took
+since it was opened (`recent.py`), and no others. What a crash makes the spool give again is doubled
+by those without a cursor; a durable cursor tells the spool where to begin.
+
 `cursor` is the position that is durable in the sink: a crash loses nothing up to it. It may lag
-behind what `write` took. The spool keeps what lies after the cursor of every required sink.
+behind what `write` took. Where it is None, what `write` took counts as durable. The spool keeps
+what lies after the cursor of every required sink.
 """
 
 from collections.abc import Sequence

@@ -89,13 +89,13 @@ class SpoolFile:
             self._find_first()
         return dropped
 
-    def trim_step(self, cursor: int) -> int:
-        """Delete the oldest rows up to the cursor, not more than `TRIM_ROWS`; returns how many."""
+    def trim_step(self, cursor: int, most_rows: int = TRIM_ROWS) -> int:
+        """Delete the oldest rows up to the cursor, not more than `most_rows`; returns how many."""
         if self.first is None or self.first.seq > cursor:
             return 0
         with guarded(self.path), transaction(self._connection):
             found = self._connection.execute(
-                "SELECT seq FROM rows WHERE seq <= ? ORDER BY seq LIMIT ?", (cursor, TRIM_ROWS)
+                "SELECT seq FROM rows WHERE seq <= ? ORDER BY seq LIMIT ?", (cursor, most_rows)
             ).fetchall()
             if found:
                 self._connection.execute("DELETE FROM rows WHERE seq <= ?", found[-1])

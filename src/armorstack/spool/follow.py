@@ -15,9 +15,12 @@ from armorstack.spool.place import size_of
 class Follower:
     """Follows one path."""
 
-    def __init__(self, path: Path, schema: Schema) -> None:
+    def __init__(self, path: Path, schema: Schema, since: int = 0) -> None:
+        """`since` is the oldest version whose tables, as far as they are read here, are those of
+        the schema; 0: its own."""
         self.path = path
         self._schema = schema
+        self._since = since or schema.version
         self._connection: sqlite3.Connection | None = None
         self._inode = 0
 
@@ -52,7 +55,7 @@ class Follower:
             connection = connect(self.path, readonly=True)
             try:
                 version = check_version(connection, self._schema, self.path)
-                if version and version < self._schema.version:
+                if version and version < self._since:
                     raise SpoolError(f"{self.path} has not been upgraded by its writer yet")
             except BaseException:
                 connection.close()

@@ -55,6 +55,19 @@ class Intake:
         with self._lock:
             self._lane((source, "gap", "json", "", 0)).put(frame)
 
+    def retire(self, source: str) -> bool:
+        """Forget the lanes of a source whose threads have ended; False while something that they
+        put is not durable yet. Its gaps go on: anybody may tell one."""
+        with self._lock:
+            own = {key: lane for key, lane in self._lanes.items() if key[0] == source and key[4]}
+            if not all(lane.flush(0.0) for lane in own.values()):
+                return False
+            for key in own:
+                del self._lanes[key]
+            # A new list: the writer may be going through the old one.
+            self._gate.lanes = [lane for lane in self._gate.lanes if lane not in own.values()]
+        return True
+
     def failed(self) -> BaseException | None:
         """What ended the writer thread, or None while it is well."""
         return self._gate.failure

@@ -47,6 +47,8 @@ class Filter(Struct, frozen=True, kw_only=True):
 
     stream: str = ""
     error_type: str = ""
+    sink: str = ""
+    """Only those that this sink refused."""
     ids: tuple[int, ...] = ()
     replay: bool = False
     """Only those marked to be tried again."""
@@ -129,12 +131,10 @@ def _letters(records: Iterable[tuple[object, ...]]) -> Iterator[DeadLetter]:
 
 def _condition(which: Filter) -> tuple[str, tuple[object, ...]]:
     parts, values = ["1"], list[object]()
-    if which.stream:
-        parts.append("stream = ?")
-        values.append(which.stream)
-    if which.error_type:
-        parts.append("error_type = ?")
-        values.append(which.error_type)
+    for name in ("stream", "error_type", "sink"):
+        if value := getattr(which, name):
+            parts.append(f"{name} = ?")
+            values.append(value)
     if which.ids:
         parts.append(f"id IN ({', '.join('?' * len(which.ids))})")
         values.extend(which.ids)

@@ -20,7 +20,10 @@ from armorstack.spool.mark import Mark, first_mark, last_mark, waiting_between
 from armorstack.spool.place import SPOOL_FILE, SUSPECT_FILE, size_of
 from armorstack.spool.rows import Row, is_whole
 from armorstack.spool.schema import PAGE_BYTES, ROW_COLUMNS, SPOOL
+from armorstack.spool.trail import PLACE_COLUMNS, Missed, Place, Trail, Walk
 from armorstack.spool.verify import Verdict, verify
+
+PLACE_WIDTH = len(PLACE_COLUMNS.split(", "))
 
 
 class Status(Struct, frozen=True):
@@ -67,6 +70,7 @@ class Reader:
         self._folder = folder
         self._follower = Follower(folder / SPOOL_FILE, SPOOL)
         self._spoiled: list[Spoiled] = []
+        self._trail = Trail()
 
     @classmethod
     def open(cls, folder: Path) -> "Reader":
@@ -75,28 +79,39 @@ class Reader:
 
     def read(self, after: int, max_bytes: int) -> list[Row]:
         """Rows behind `after` in order: at least one if there is one, and no more once they hold
-        `max_bytes`. Rows spoiled on disk are left out, see `take_spoiled`.
+        `max_bytes`. Rows spoiled on disk are left out, see `take_spoiled`; rows that were deleted
+        are told by `take_missed`.
 
         Raises SpoolDamaged where SQLite cannot read on; the writer is then told to look, and a
         later call finds the file it puts in its place.
         """
         rows: list[Row] = []
+        spoiled: list[Spoiled] = []
+        walk = self._trail.walk(after)
         size = 0
-        with contextlib.closing(self._rows(after)) as found:
+        with contextlib.closing(self._rows(walk)) as found:
             for row in found:
                 if not is_whole(row):
-                    self._spoil(row)
+                    spoiled.append(_spoiled(row))
                     continue
                 rows.append(row)
                 size += len(row.payload) + len(row.lengths)
                 if size >= max_bytes:
                     break
+        self._spoiled += spoiled
+        self._trail.went(walk)
         return rows
 
     def take_spoiled(self) -> list[Spoiled]:
         """Rows left out since the last call."""
         found, self._spoiled = self._spoiled, []
         return found
+
+    def take_missed(self) -> list[Missed]:
+        """What was deleted between the position asked for and the first row given, since the last
+        call. How many frames that were is known if this reader had the row at that position from
+        the same file; so not after a start."""
+        return self._trail.take_missed()
 
     def last(self) -> int:
         """The newest position, deleted or not; 0 where there never was one or none can be read."""
@@ -125,22 +140,26 @@ class Reader:
         """Let go."""
         self._follower.close()
 
-    def _rows(self, after: int) -> Generator[Row, None, None]:
-        query = f"SELECT ordinal, {ROW_COLUMNS} FROM rows WHERE seq > ? ORDER BY seq"
+    def _rows(self, walk: Walk) -> Generator[Row, None, None]:
+        columns = f"ordinal, {PLACE_COLUMNS}, {ROW_COLUMNS}"
+        query = f"SELECT {columns} FROM rows WHERE seq > ? ORDER BY seq"
         with self._reading() as connection:
             if connection is None:
                 return
-            with contextlib.closing(connection.execute(query, (after,))) as records:
+            with contextlib.closing(connection.execute(query, (walk.after,))) as records:
                 expected = None
                 for ordinal, *record in records:
                     if expected not in (None, ordinal):
                         # A page that leads elsewhere; rows are deleted at the front only.
                         raise SpoolDamaged(f"{self._follower.path} is damaged: rows are missing")
-                    yield Row(*record)
+                    place = record[:PLACE_WIDTH]
+                    if not all(isinstance(number, int) for number in (ordinal, *place)):
+                        raise SpoolDamaged(f"{self._follower.path} is damaged: numbers are none")
+                    walk.last = Place(self._follower.inode, *place)
+                    if expected is None:
+                        walk.begin(walk.last, _fact(connection, "trimmed"))
+                    yield Row(*record[PLACE_WIDTH:])
                     expected = ordinal + 1
-
-    def _spoil(self, row: Row) -> None:
-        self._spoiled.append(Spoiled(row.seq, row.source, row.stream, row.received_us, row.count))
 
     def _status(self, connection: sqlite3.Connection) -> Status:
         connection.execute("BEGIN")
@@ -178,6 +197,10 @@ class Reader:
         path = self._folder / SUSPECT_FILE
         with contextlib.suppress(OSError):
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+
+def _spoiled(row: Row) -> Spoiled:
+    return Spoiled(row.seq, row.source, row.stream, row.received_us, row.count)
 
 
 def _fact(connection: sqlite3.Connection, name: str) -> int:

@@ -3,17 +3,22 @@
 Every second: read the sinks' cursors, look after the reserve and the file's size, heed a reader
 that met damage, tell the gaps that are owed. In between, one bounded step of deleting per cycle.
 
+Rows go in this order: what all sinks have, at any time; where room is needed what only optional
+sinks still want, no more of it than must be; then, by `drop_oldest`, what a required sink wants.
+
 Invariant: what a required sink has not stored is deleted only by `drop_oldest`, and then noted in
 the same transaction. What the sinks have stored always goes first, so that it is never counted as
-lost. Waiting must not go here.
+lost; what an optional sink misses its own loop counts. Waiting must not go here.
 """
 
+import math
 import time
 from collections.abc import Callable
 
 from armorstack import config
 from armorstack.errors import SpoolFull
-from armorstack.spool.cursors import CursorReader, trim_point
+from armorstack.spool.cursors import CursorReader, trim_point, yield_point
+from armorstack.spool.file import TRIM_ROWS
 from armorstack.spool.owed import OVERFLOW, Owed
 from armorstack.spool.rows import Row, row_of
 from armorstack.spool.store import Spool
@@ -45,7 +50,7 @@ class Room:
         self._settings = settings
         self._gap_frame = gap_frame
         self._cursors = CursorReader(spool.folder)
-        self._trim_to = 0
+        self._trim_to = self._yield_to = 0
         self._shrinks = False
         self._spare_bytes = min(SPARE_BYTES, settings.reserve_bytes)
         self._next_tick = 0.0
@@ -56,7 +61,8 @@ class Room:
         if self._excess(size) <= 0:
             return 0
         self._trim_all()
-        excess = self._excess(size)
+        while (excess := self._excess(size)) > 0 and self._yield(excess):
+            continue
         if excess <= 0 or not self._spool.waiting().rows:
             return 0
         return excess if self._settings.when_full == "drop_oldest" else None
@@ -66,10 +72,7 @@ class Room:
         if not self.disk_full:
             return True
         try:
-            self._read_cursors()
-            rows = self._spool.waiting().rows
-            found = self._spool.make_room(self._trim_to, size + self._spare_bytes)
-            self.trimmed_rows += rows - self._spool.waiting().rows
+            found = self._make_room(size)
             if not found and self._settings.when_full == "drop_oldest":
                 self._spool.append((), {}, drop_bytes=max(size, DROP_BYTES))
                 self.was_dropped()
@@ -86,19 +89,26 @@ class Room:
 
     def upkeep(self) -> None:
         """One cycle's share of the work told at the top."""
-        try:
-            self._checkpoint()
-            self.trimmed_rows += self._spool.trim_step(self._trim_to)
-            self._shrinks = self._shrinks and self._spool.shrink_step() > 0
-            if time.monotonic() >= self._next_tick:
-                self._next_tick = time.monotonic() + TICK_S
-                self._tick()
-        except SpoolFull as error:
-            self.disk_full = str(error)
+        self._unless_full(self._step)
+        if time.monotonic() >= self._next_tick:
+            self._next_tick = time.monotonic() + TICK_S
+            # Also after a step that found the disk full: only this releases the reserve.
+            self._unless_full(self._tick)
 
     def close(self) -> None:
         """Let go of the cursors."""
         self._cursors.close()
+
+    def _unless_full(self, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except SpoolFull as error:
+            self.disk_full = str(error)
+
+    def _step(self) -> None:
+        self._checkpoint()
+        self.trimmed_rows += self._spool.trim_step(self._trim_to)
+        self._shrinks = self._shrinks and self._spool.shrink_step() > 0
 
     def _tick(self) -> None:
         self._read_cursors()
@@ -141,8 +151,29 @@ class Room:
         self._read_cursors()
         self.trimmed_rows += self._spool.trim(self._trim_to)
 
+    def _make_room(self, size: int) -> bool:
+        """Whether the disk has room for so many bytes once what may go is gone."""
+        self._read_cursors()
+        rows = self._spool.waiting().rows
+        found = self._spool.make_room(self._trim_to, size + self._spare_bytes)
+        self.trimmed_rows += rows - self._spool.waiting().rows
+        while not found and self._yield(max(size, DROP_BYTES)):
+            found = self._spool.make_room(self._trim_to, size + self._spare_bytes)
+        return found
+
+    def _yield(self, at_least_bytes: int) -> int:
+        """Free rows that only optional sinks want, about so many bytes; returns how many rows."""
+        waiting = self._spool.waiting()
+        if not waiting.rows:
+            return 0
+        rows = math.ceil(at_least_bytes * waiting.rows / max(1, waiting.bytes))
+        freed = self._spool.trim_step(self._yield_to, min(rows, TRIM_ROWS))
+        self.trimmed_rows += freed
+        return freed
+
     def _read_cursors(self) -> None:
-        self._trim_to = trim_point(self._cursors.read())
+        cursors = self._cursors.read()
+        self._trim_to, self._yield_to = trim_point(cursors), yield_point(cursors)
 
     def _excess(self, size: int) -> int:
         return self._spool.waiting().bytes + size - self._settings.max_bytes

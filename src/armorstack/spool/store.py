@@ -41,8 +41,8 @@ from pathlib import Path
 
 from armorstack import config
 from armorstack.errors import SpoolDamaged, SpoolError, SpoolFull
-from armorstack.spool.cursors import highest, read_cursors, trim_point
-from armorstack.spool.file import SpoolFile
+from armorstack.spool.cursors import binding, highest, read_cursors, trim_point
+from armorstack.spool.file import TRIM_ROWS, SpoolFile
 from armorstack.spool.lock import WriterLock
 from armorstack.spool.mark import Waiting, waiting_between
 from armorstack.spool.owed import Owed
@@ -126,13 +126,13 @@ class Spool:
             rows += step
         return rows
 
-    def trim_step(self, cursor: int) -> int:
+    def trim_step(self, cursor: int, most_rows: int = TRIM_ROWS) -> int:
         """Free the oldest rows up to the cursor, a bounded number; returns how many."""
         try:
-            return self._file.trim_step(cursor)
+            return self._file.trim_step(cursor, most_rows)
         except SpoolDamaged:
             self.replace()
-            return self._file.trim_step(cursor)
+            return self._file.trim_step(cursor, most_rows)
 
     def position(self, key: str) -> bytes | None:
         """The position stored last under this key."""
@@ -250,9 +250,9 @@ class Spool:
         self.recoveries += 1
 
     def _consumed_us(self) -> int:
-        """When a required sink moved last: what was lost may have been received from then on."""
-        cursors = read_cursors(self.folder).values()
-        return min((cursor.updated_us for cursor in cursors if cursor.required), default=0)
+        """When a sink that counts moved last: what was lost may have been received from then on."""
+        cursors = binding(read_cursors(self.folder))
+        return min((cursor.updated_us for cursor in cursors), default=0)
 
     def _append(
         self,

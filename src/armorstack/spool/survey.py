@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from armorstack.errors import SpoolError
-from armorstack.spool.cursors import WORK, CursorReader
+from armorstack.spool.cursors import SINCE_1, WORK, CursorReader
 from armorstack.spool.database import guarded
 from armorstack.spool.follow import Follower
 from armorstack.spool.letters import fact
@@ -90,7 +90,7 @@ def _sinks(folder: Path, trimmed: int) -> tuple[SinkProgress, ...]:
 
 def _letters(folder: Path) -> tuple[int, int, int]:
     """Number, bytes, and number lost to the limit; zeros where the file cannot be read."""
-    follower = Follower(folder / WORK_FILE, WORK)
+    follower = Follower(folder / WORK_FILE, WORK, SINCE_1)
     try:
         connection = follower.connection()
         if connection is None:

@@ -1,7 +1,8 @@
-"""What the worker says, in its own file beside the spool: how far each sink is, and dead letters.
+"""What the worker says, in its own file beside the spool: how far each sink is, dead letters, and
+what it remembers of gaps and nodes (`history.py`).
 
-The receiver reads the cursors (`cursors.py`) and frees what all required sinks have. Moving a
-cursor is not synced: after a power cut it may be an older one, and the sink gets some rows again.
+The receiver reads the cursors (`cursors.py`) and frees what all sinks have. Moving a cursor is not
+synced: after a power cut it may be an older one, and the sink gets some rows again.
 Letters are synced before `set_aside` or `commit` returns, and lie in the same transaction as the
 cursor that passes them.
 
@@ -19,13 +20,15 @@ from pathlib import Path
 from typing import TypeVar
 
 from armorstack.errors import SpoolDamaged, SpoolError, SpoolFull
+from armorstack.spool import history
 from armorstack.spool import letters as kept
-from armorstack.spool.cursors import WORK, Cursor
+from armorstack.spool.cursors import WORK, Cursor, load_cursors
 from armorstack.spool.database import guarded, open_writable, transaction, vacuum
+from armorstack.spool.history import GapNote, Seen
 from armorstack.spool.letters import ALL, DeadLetter, Filter
 from armorstack.spool.place import WORK_FILE, companions, prepare_folder, sync_folder
 
-__all__ = ["ALL", "Cursor", "DeadLetter", "Filter", "Work"]
+__all__ = ["ALL", "Cursor", "DeadLetter", "Filter", "GapNote", "Seen", "Work"]
 
 PAGE_BYTES = 4096
 MAX_LETTER_BYTES = 1024 * 1024 * 1024
@@ -64,7 +67,7 @@ class Work:
         begins at 0. Call it before the first commit: a sink that is not enrolled holds nothing."""
 
         def change(connection: sqlite3.Connection) -> None:
-            found = _cursors(connection)
+            found = load_cursors(connection)
             self._known = {
                 name: Cursor(found[name].seq if name in found else 0, required, _now_us())
                 for name, required in sinks.items()
@@ -76,7 +79,7 @@ class Work:
 
     def cursors(self) -> dict[str, Cursor]:
         """How far each sink is."""
-        return self._run(_cursors)
+        return self._run(load_cursors)
 
     def commit(
         self, sink: str, cursor: int, required: bool, letters: Sequence[DeadLetter] = ()
@@ -90,6 +93,26 @@ class Work:
 
         self._change(change, sync=bool(letters))
         self._known.update(known)
+
+    def note(self, gaps: Sequence[GapNote], nodes: Sequence[Seen] = ()) -> None:
+        """Remember gaps, each once however often it comes, and when nodes were heard; not synced.
+
+        Called before the cursor passes what they speak of, it is as durable as the cursor.
+        """
+
+        def change(connection: sqlite3.Connection) -> None:
+            history.keep_gaps(connection, gaps, _now_us())
+            history.keep_nodes(connection, nodes)
+
+        self._change(change, sync=False)
+
+    def gaps(self, start_us: int, end_us: int, limit: int = history.MAX_GAPS) -> Sequence[bytes]:
+        """The newest gaps that reach into this time, as they were noted, oldest first."""
+        return self._run(lambda found: history.find_gaps(found, start_us, end_us, limit))
+
+    def nodes(self, limit: int = history.MAX_NODES) -> Sequence[Seen]:
+        """The nodes, the one heard last first."""
+        return self._run(lambda found: history.find_nodes(found, limit))
 
     def set_aside(self, letters: Sequence[DeadLetter]) -> None:
         """Keep the letters; they are on disk on return. Beyond `max_letter_bytes` the oldest are
@@ -119,13 +142,19 @@ class Work:
         """Mark letters to be tried again; returns how many."""
         return self._change(lambda connection: kept.mark(connection, which), sync=True)
 
-    def take_replays(self, limit: int = 1000) -> Sequence[DeadLetter]:
-        """Marked letters that were not taken since this was opened, oldest first.
+    def adopt(self, sink: str) -> int:
+        """Give this sink the letters of sinks that are not enrolled any more; returns how many."""
+        query = "UPDATE letters SET sink = ? WHERE sink NOT IN (SELECT sink FROM cursors)"
+        return self._change(lambda found: found.execute(query, (sink,)).rowcount, sync=True)
+
+    def take_replays(self, sink: str = "", limit: int = 1000) -> Sequence[DeadLetter]:
+        """Marked letters of this sink (empty: of any) that were not taken since this was opened,
+        oldest first.
 
         They stay until `purge` (stored now) or `set_aside` under the same id (refused again, and
         no longer marked). After a crash in between they are offered again; ids make that harmless.
         """
-        marked = self.list(Filter(replay=True), limit=limit + len(self._taken))
+        marked = self.list(Filter(replay=True, sink=sink), limit=limit + len(self._taken))
         found = [letter for letter in marked if letter.id not in self._taken][:limit]
         self._taken.update(letter.id for letter in found)
         return found
@@ -195,7 +224,7 @@ class Work:
         """Whether cursors and counts can be read; closes the connection if not."""
         try:
             with guarded(self._path):
-                _cursors(connection)
+                load_cursors(connection)
                 kept.fact(connection, "letter_bytes")
         except (SpoolError, TypeError, ValueError) as error:
             connection.close()
@@ -217,11 +246,6 @@ class Work:
                 old.rename(new)
         sync_folder(self._path.parent)
         self.recovered = aside
-
-
-def _cursors(connection: sqlite3.Connection) -> dict[str, Cursor]:
-    found = connection.execute("SELECT sink, seq, required, updated_us FROM cursors").fetchall()
-    return {sink: Cursor(int(seq), bool(must), when) for sink, seq, must, when in found}
 
 
 def _put_cursors(connection: sqlite3.Connection, cursors: Mapping[str, Cursor]) -> None:

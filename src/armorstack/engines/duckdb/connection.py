@@ -89,12 +89,18 @@ def open_database(path: Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def open_reader(root: Path, memory_bytes: int) -> duckdb.DuckDBPyConnection:
-    """An empty database in memory that may read the parts under `root` and spill to its `tmp`."""
+def open_reader(
+    root: Path, memory_bytes: int, spill: Path | None = None
+) -> duckdb.DuckDBPyConnection:
+    """An empty database in memory that may read the parts under `root` and spill to its `tmp`.
+
+    A process that does not hold the store must name another folder to `spill` to, since DuckDB
+    gives its files there the same names in every process.
+    """
     settings = _CLOSED | {
         "threads": 2,
         "memory_limit": f"{memory_bytes}B",
-        "temp_directory": str(root / "tmp"),
+        "temp_directory": str(spill or root / "tmp"),
         "max_temp_directory_size": f"{memory_bytes * _SPILL_FACTOR}B",
         # Nobody may rely on an order that was not asked for; so scans need less memory.
         "preserve_insertion_order": "false",
@@ -103,6 +109,8 @@ def open_reader(root: Path, memory_bytes: int) -> duckdb.DuckDBPyConnection:
     }
     try:
         connection = duckdb.connect(":memory:", config=settings)
+        # Python without a script counts as interactive: a long query would draw on its output.
+        connection.execute("SET enable_progress_bar = false")
         connection.execute(f"SET allowed_directories = [{quoted(str(root / 'parts'))}]")
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
