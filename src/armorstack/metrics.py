@@ -98,6 +98,23 @@ METRICS: tuple[Definition, ...] = (
     Definition(
         "sink_removed_events_total", _C, "Events that retention removed.", ("sink", "reason")
     ),
+    Definition(
+        "sink_passed_over_events_total", _C,
+        "Events that a sink which is not required never got, because it was behind.", ("sink",),
+    ),
+    Definition(
+        "sink_left_out_events_total", _C,
+        "Events that the sink's own select or least severity leaves out.", ("sink",),
+    ),
+    Definition(
+        "filter_dropped_events_total", _C,
+        "Events that did not go on, or that went on inside another one.", ("filter", "type"),
+    ),
+    Definition(
+        "filter_changed_events_total", _C, "Events that went on with other values.",
+        ("filter", "type"),
+    ),
+    Definition("unmatched_events_total", _C, "Events that no match gives to a sink."),
     Definition("dead_letters_total", _C, "Frames and events set aside.", ("error_type",)),
     Definition("dead_letters_kept", _G, "Dead letters that wait for a person."),
     Definition("dead_letters_dropped_total", _C, "Dead letters lost to the limit on their size."),
@@ -208,6 +225,10 @@ def _of_worker(state: WorkerState) -> Iterator[Sample]:
     yield from _by_reason("gaps_total", state.gaps)
     yield from _by_reason("gap_seconds_total", state.gap_seconds)
     yield "unknown_field_events_total", (), (state.unknown,)
+    yield "unmatched_events_total", (), (state.unmatched,)
+    for each in state.filters:
+        yield "filter_dropped_events_total", (each.name, each.type), (each.dropped,)
+        yield "filter_changed_events_total", (each.name, each.type), (each.changed,)
 
 
 def _of_sink(sink: SinkState) -> Iterator[Sample]:
@@ -221,6 +242,8 @@ def _of_sink(sink: SinkState) -> Iterator[Sample]:
     yield "sink_batch_events", name, (sink.batches, sink.decoded)
     yield "sink_decode_seconds", name, (sink.batches, sink.decode_s)
     yield "sink_lag_seconds", name, (sink.lag_s,)
+    yield "sink_passed_over_events_total", name, (sink.passed_over,)
+    yield "sink_left_out_events_total", name, (sink.left_out,)
     for reason, count in sink.missed.items():
         yield "sink_missed_total", (sink.name, reason), (count,)
     for reason, count in sink.missed_frames.items():

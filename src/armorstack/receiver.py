@@ -18,6 +18,7 @@ from armorstack.config import Config, RelaySource, StdinSource, source_name
 from armorstack.control import Orders, fingerprint
 from armorstack.core.gap import Gap, Reason, encode_gap
 from armorstack.errors import SpoolError
+from armorstack.open_gaps import FullSpool
 from armorstack.source_threads import Make, SourceThreads
 from armorstack.spool.intake import Intake
 from armorstack.spool.reader import Reader
@@ -48,6 +49,7 @@ class Receiver:
         self._started_us = _now_us()
         self._last_us = self._dropped_before = 0
         self._sources: SourceThreads | None = None
+        self._full = FullSpool()
 
     def run(self) -> None:
         """Receive until stopped or until every source is finished; raises what went wrong."""
@@ -132,6 +134,9 @@ class Receiver:
             last_commit_us=stats.last_commit_us or self._last_us,
         )  # fmt: skip
         write_state(self._path, state)
+        for gap in self._full.ended(state):
+            if phase == "running":
+                self._intake.gap(encode_gap(gap), gap.source)
 
 
 def gap_frame(

@@ -101,6 +101,8 @@ class SinkState(Struct, frozen=True, kw_only=True):
     """Frames in them, as far as that is known."""
     removed: dict[str, int] = {}
     """Events that retention removed, by reason."""
+    left_out: int = 0
+    """Events that the sink's own select or least severity leaves out."""
     passed_over: int = 0
     """Events that this sink never got, because it is not required and was behind."""
     waits_for: str = ""

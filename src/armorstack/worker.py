@@ -4,6 +4,7 @@ Invariant: it only ever reads the spool and writes its own file beside it, so it
 moment without loss. Moving events is `pipeline/`, answering is `web/`; neither goes here.
 """
 
+import contextlib
 import os
 import time
 from collections import Counter
@@ -18,6 +19,7 @@ from armorstack.control import Orders
 from armorstack.counting import EventCounts
 from armorstack.errors import SpoolError
 from armorstack.health import Health, health, is_live, not_ready
+from armorstack.open_gaps import open_gaps
 from armorstack.pipeline.job import Job
 from armorstack.pipeline.loop import SinkLoop
 from armorstack.pipeline.tally import Tally
@@ -50,7 +52,8 @@ class Worker:
         self._orders = orders
         self._data_dir = config.data_dir
         self._started_us = _now_us()
-        self._events = EventCounts(config.web.series_limit)
+        self._series_limit = config.web.series_limit
+        self._events = EventCounts(self._series_limit)
         folder = Path(config.data_dir) / "spool"
         self._reader = Reader.open(folder)
         self._work = Work.open(folder)
@@ -108,7 +111,16 @@ class Worker:
         now_us = _now_us()
         receiver = self._receiver()
         live = receiver if is_live(receiver, now_us) else None
-        return metrics.render(live, self._state("running"), self._events, now_us)
+        # A receiver that is not live has a gap open.
+        memory = metrics.Memory(open_gaps(receiver, now_us), self._nodes())
+        return metrics.render(live, self._state("running"), self._events, now_us, memory)
+
+    def _nodes(self) -> tuple[tuple[str, str, int], ...]:
+        """The nodes heard last: cluster, name, when."""
+        with contextlib.suppress(SpoolError):
+            nodes = self._work.nodes(self._series_limit)
+            return tuple((each.cluster, each.node, each.last_received_us) for each in nodes)
+        return ()
 
     def _receiver(self) -> ReceiverState | None:
         return read_state(receiver_path(self._data_dir), ReceiverState)
@@ -134,6 +146,7 @@ class Worker:
             dead_letters=_sum(loop.tally.dead_letters for loop in self._loops),
             letters_kept=self._letters_kept, letters_dropped=self._letters_dropped,
             skipped=dict(tally.skipped), unknown=tally.unknown, gaps=dict(tally.gaps),
+            gap_seconds=dict(tally.gap_seconds),
             filters=self._leader.job.rules.counts(), unmatched=tally.unmatched, last=tally.last,
         )  # fmt: skip
 

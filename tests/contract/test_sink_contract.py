@@ -163,7 +163,8 @@ def test_every_row_has_one_fate(bench: Bench) -> None:
     sink = bench.open()
     for last, keys in enumerate(["abc", "", "cd", "dd", "xyx"], start=1):
         outcome = sink.write(batch(last, keys))
-        fates = outcome.accepted + outcome.duplicates + len(outcome.retry) + len(outcome.rejected)
+        fates = outcome.accepted + outcome.duplicates + outcome.left_out
+        fates += len(outcome.retry) + len(outcome.rejected)
         assert fates == len(keys)
 
 

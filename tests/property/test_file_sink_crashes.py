@@ -86,6 +86,7 @@ class Worker(Struct):
                 assert sink.cursor() == number
         retried(sink.flush)
         assert sink.cursor() == BATCHES
+        sink._compressor.wait()
         sink.close()
 
 

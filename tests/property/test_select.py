@@ -189,8 +189,8 @@ MUTANTS: dict[str, tuple[ModuleType, str, str]] = {
     "kind and name are joined by a dot": (
         select_module, '(kind, name, "/")', '(kind, name, ".")'),
     "an owner without a kind has no path": (
-        select_module, "pc.coalesce(pc.binary_join_element_wise(kind, name, \"/\"), name)",
-        "pc.binary_join_element_wise(name, kind, \"/\")"),
+        select_module, "pc.if_else(both, pc.binary_join_element_wise(kind, name, \"/\"), name)",
+        "pc.binary_join_element_wise(kind, name, \"/\")"),
     "the least severity is outside": (
         select_module, "pc.greater_equal(number", "pc.greater(number"),
     "the highest severity is outside": (

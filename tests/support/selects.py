@@ -72,14 +72,15 @@ def holds(key: str, wanted: Any, event: Event) -> bool:
 def _values(key: str, event: Event) -> list[str]:
     if key == "owners":
         kind, name = event["owner_ref"], event["owner_name"] or ""
-        return [name, f"{kind}/{name}"] if kind is not None and event["owner_name"] else [name]
+        return [name, f"{kind}/{name}"] if kind and name else [name]
     if key == "labels":
         return (event["labels"] or "").split(",")
     if key == "tags":
         return event["atags"] or [""]
     if key in ("actions", "intended_actions"):
         written = event["action"] or ""
-        apart = re.fullmatch(r"(.+?) \((.+)\)", written, re.DOTALL)
+        # The first bracket behind a space begins what was intended.
+        apart = re.fullmatch(r"((?:(?! \().)+) \((.+)\)", written, re.DOTALL)
         done, intended = apart.groups() if apart else (written, "")
         return [done, written] if key == "actions" else [intended]
     return [event[(PLAIN | WORDS)[key]] or ""]

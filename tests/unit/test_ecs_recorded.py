@@ -38,7 +38,8 @@ def invented_rows() -> Iterator[dict[str, Any]]:
     yield event(LOG, operation="Network", data=query)
     yield event(LOG, container_image="a:1@sha256:00", original=b"{}", extra="{}", user_name="root")
     yield event(ALERT, owner_namespace="shop", kubearmor_version="v1", oid=1, operation="File",
-                resource="/a.b", tty="pts0", fold_count=3, fold_first=NOW, fold_last=NOW)  # fmt: skip
+                resource="/a.b", tty="pts0")  # fmt: skip
+    yield event(LOG, fold_count=3, fold_first=NOW, fold_last=NOW)
 
 
 def every_row() -> Iterator[dict[str, Any]]:

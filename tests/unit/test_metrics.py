@@ -7,6 +7,7 @@ import pyarrow as pa
 from prometheus_client.parser import text_string_to_metric_families
 
 from armorstack.core.batch import SCHEMA
+from armorstack.core.filter_counts import FilterCounts
 from armorstack.core.gap import Gap
 from armorstack.counting import EventCounts
 from armorstack.metrics import METRICS, PREFIX, Memory, render
@@ -25,13 +26,14 @@ SINK = SinkState(
     name="duckdb", is_open=True, stored=5, duplicates=1, retried=2, writes=3, write_s=0.25,
     decode_s=0.125, decoded=6, batches=3, lag_s=0.5, missed={"dropped_oldest": 1},
     missed_frames={"dropped_oldest": 12},
-    removed={"age": 9}, waits_for="disk",
+    removed={"age": 9}, waits_for="disk", passed_over=11, left_out=13,
 )  # fmt: skip
 WORKER = WorkerState(
     pid=2, started_us=NOW, updated_us=NOW, sinks=(SINK,), dead_letters={"malformed_json": 3},
     skipped={"relay_log": 8}, gaps={"disconnect": 1}, unknown=1,
     gap_seconds={"disconnect": 2.5},
-    letters_kept=2, letters_dropped=1,
+    letters_kept=2, letters_dropped=1, unmatched=4,
+    filters=(FilterCounts('drop "1"', "drop", 21, 0), FilterCounts("redact-2", "redact", 0, 22)),
 )  # fmt: skip
 MEMORY = Memory(
     (Gap("disconnect", "relay/a:1", 1, NOW), Gap("disconnect", "relay/b:1", 1, NOW)),
@@ -74,6 +76,11 @@ def test_the_values_are_those_of_the_reports() -> None:
     assert value("gaps_total", reason="disconnect") == 1
     assert value("process_up", process="receiver") == 1
     assert value("gap_seconds_total", reason="disconnect") == 2.5
+    assert value("sink_passed_over_events_total", sink="duckdb") == 11
+    assert value("sink_left_out_events_total", sink="duckdb") == 13
+    assert value("unmatched_events_total") == 4
+    assert value("filter_dropped_events_total", filter='drop "1"', type="drop") == 21
+    assert value("filter_changed_events_total", filter="redact-2", type="redact") == 22
     assert value("sink_missed_frames_total", sink="duckdb", reason="dropped_oldest") == 12
 
 

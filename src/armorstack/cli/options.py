@@ -54,8 +54,13 @@ def with_options(*options: Callable[[Function], Function]) -> Callable[[Function
     return add
 
 
-def load_config(config_file: Path | None = None, **flags: Any) -> Config:
-    """The settings of defaults, file, environment and flags."""
+def load_config(
+    config_file: Path | None = None,
+    also: Callable[[Config], object] | None = None,
+    **flags: Any,
+) -> Config:
+    """The settings of defaults, file, environment and flags; `also` may find further faults, which
+    are then told with their lines."""
     overrides: dict[str, Any] = {}
     if flags.get("data_dir"):
         overrides["data_dir"] = str(Path(flags["data_dir"]).absolute())
@@ -63,7 +68,7 @@ def load_config(config_file: Path | None = None, **flags: Any) -> Config:
         overrides["web"] = {"listen": flags["listen"]}
     if sources := _sources(flags):
         overrides["source"] = sources
-    return load(config_file, overrides)
+    return load(config_file, overrides, also=also)
 
 
 def _sources(flags: dict[str, Any]) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -39,8 +40,8 @@ def command(config_file: Path | None, plain: bool, quiet: bool, **flags: Any) ->
     live = not plain and not quiet and _is_terminal()
     summary_on_stdout = False
 
-    def read() -> Config:
-        config = load_config(config_file, **flags)
+    def read(also: Callable[[Config], object] | None = None) -> Config:
+        config = load_config(config_file, also, **flags)
         _refuse_late_stdout(config, summary_on_stdout)
         if (quiet or (live and not _stdout_sinks(config))) and config.log.level == "info":
             # Above a picture only what is wrong is worth a line.
@@ -48,7 +49,7 @@ def command(config_file: Path | None, plain: bool, quiet: bool, **flags: Any) ->
         require_sources(config)
         return config
 
-    config = read()
+    config = read(_vet_rules)
     summary_on_stdout = not _stdout_sinks(config)
     live = live and summary_on_stdout
     out = sys.stdout if summary_on_stdout else sys.stderr
@@ -57,6 +58,15 @@ def command(config_file: Path | None, plain: bool, quiet: bool, **flags: Any) ->
     code = supervise(config, ledger, lambda: _display(live, quiet, ledger, out), read)
     click.echo(closing_lines(ledger, config.data_dir), file=out)
     sys.exit(code)
+
+
+def _vet_rules(config: Config) -> None:
+    """Compile filters, matches and selects before anything is received; in a process of its own,
+    which only settings that have some are worth."""
+    from armorstack.vetting import vet
+
+    if config.filter or config.match or len(config.sink) > 1:
+        vet(config)
 
 
 def _is_terminal() -> bool:

@@ -38,9 +38,10 @@ def command(
     config_file: Path, events: IO[bytes], summary: bool, form: str | None, as_json: bool
 ) -> None:
     """Send events through the filters and matches of a settings file and tell what happens."""
+    from armorstack.core.rules import compile_rules
     from armorstack.core.trial import Trials
 
-    trials = Trials(load_config(config_file))
+    trials = Trials(load_config(config_file, compile_rules))
     report = Report(trials.filters, form, as_json, quiet=summary)
     if events.isatty():
         click.echo("reading events from the terminal; end with Ctrl-D", err=True)

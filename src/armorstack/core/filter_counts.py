@@ -1,4 +1,4 @@
-"""What a filter has done, as reports and metrics tell it; light, so that any process can read it."""
+"""What a filter has done, as reports and metrics tell it; loads nothing, so any process may."""
 
 from msgspec import Struct
 

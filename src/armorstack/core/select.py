@@ -86,9 +86,10 @@ class Columns:
         return self.rows.column(name)
 
     def _owner_path(self) -> pa.Array:
-        """`Kind/Name`; the name alone where the kind is absent."""
-        kind, name = self.rows.column("owner_ref"), self.rows.column("owner_name")
-        return pc.coalesce(pc.binary_join_element_wise(kind, name, "/"), name)
+        """`Kind/Name`; the name alone where either is absent."""
+        kind, name = self.text("owner_ref"), self.text("owner_name")
+        both = pc.and_(pc.not_equal(kind, ""), pc.not_equal(name, ""))
+        return pc.if_else(both, pc.binary_join_element_wise(kind, name, "/"), name)
 
     def _action(self, part: int) -> pa.Array:
         """What was done or intended, taken apart once per distinct Action."""

@@ -39,7 +39,7 @@ class Delivery:
     def __init__(self, job: Job, work: Work, orders: Orders, tally: Tally, lag: Lag) -> None:
         self.waits_for = ""
         """Why nothing is written just now; empty while all is well."""
-        self.stored = self.duplicates = self.retried = self.writes = 0
+        self.stored = self.duplicates = self.retried = self.left_out = self.writes = 0
         self.write_s = 0.0
         self._sink, self._rules, self._lag = job.sink, job.rules, lag
         self._keeps_undecoded = job.sink.required or job.leads
@@ -129,6 +129,7 @@ class Delivery:
         self.writes += 1
         self.stored += outcome.accepted
         self.duplicates += outcome.duplicates
+        self.left_out += outcome.left_out
         return outcome
 
     def _was_kept(self, item: Rejected) -> bool:

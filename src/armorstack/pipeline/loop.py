@@ -98,6 +98,7 @@ class SinkLoop:
             batches=self._batches, lag_s=round(max(self._lag_s, waited_s), 3),
             missed=dict(self._missed), missed_frames=dict(self._missed_frames),
             removed=self._sink.removed(), passed_over=self._lag.passed_over,
+            left_out=done.left_out,
         )  # fmt: skip
 
     def _run(self) -> None:

@@ -5,7 +5,7 @@ apart. What is counted per label set is in `counting.py`.
 """
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 
 import pyarrow as pa
@@ -46,6 +46,7 @@ class Tally:
         self.dead_letters: Counter[str] = Counter()
         self.skipped: Counter[str] = Counter()
         self.gaps: Counter[str] = Counter()
+        self.gap_seconds: defaultdict[str, float] = defaultdict(float)
         self.unknown = 0
         self.unmatched = 0
         self.last: tuple[LastEvent, ...] = ()
@@ -60,7 +61,9 @@ class Tally:
     def passed(self, passed: Passed, gaps: Iterable[Gap]) -> None:
         """Count what came through the filters."""
         self.unmatched += passed.unmatched
-        self.gaps.update(gap.reason for gap in gaps)
+        for gap in gaps:
+            self.gaps[gap.reason] += 1
+            self.gap_seconds[gap.reason] += max(0, gap.end_us - gap.start_us) / 1e6
         if len(passed.rows):
             self.events.add(passed.rows)
             self._look(passed.rows)

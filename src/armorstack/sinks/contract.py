@@ -24,7 +24,7 @@ from armorstack.core.batch import Batch, Rejected
 
 
 class Outcome(Struct, frozen=True):
-    """What became of one batch: every row is in exactly one of the four."""
+    """What became of one batch: every row is in exactly one of the five."""
 
     accepted: int = 0
     """Rows that are now in the store and were not before."""
@@ -34,6 +34,8 @@ class Outcome(Struct, frozen=True):
     """Indices of rows to try again, after a wait."""
     rejected: Sequence[Rejected] = ()
     """Rows the store will never take."""
+    left_out: int = 0
+    """Rows that the sink's own settings do not want."""
 
 
 class Sink(Protocol):

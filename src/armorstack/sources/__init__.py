@@ -3,7 +3,7 @@
 What belongs here: turning what is read into whole, untouched frames, and telling interruptions as
 gaps. Forbidden: decoding events, waiting for the disk, imports from sinks, stores or engines.
 
-A new source is one module with one class (see `contract.py`), its struct in `config.py` and its
+A new source is one module with one class (see `contract.py`), its struct in `config/` and its
 line in `SOURCES`; the contract suite picks it up from there.
 """
 

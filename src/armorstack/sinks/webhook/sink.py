@@ -65,8 +65,6 @@ class WebhookSink:
         path = f"$.sink.{name}"
         self.name = name
         self.required = settings.required
-        self.filtered = 0
-        """Events that the settings leave out; they count as accepted."""
         self.gaps_refused = 0
         """Gaps that the server would not be told of."""
         self._settings, self._monotonic = settings, monotonic
@@ -91,13 +89,12 @@ class WebhookSink:
         fresh = wanted.take(pa.array(self._recent.unseen(ids), pa.int64())).to_pylist()
         done = Round(batch.rows, fold(batch.rows, fresh))
         self._send(done, until)
-        left_out = len(batch.rows) - len(wanted)
-        self.filtered += left_out
         return Outcome(
-            accepted=left_out + done.taken,
+            accepted=done.taken,
             duplicates=len(wanted) - len(fresh),
             retry=tuple(sorted(index for entry in done.waiting for index in entry.indices)),
             rejected=tuple(done.rejected),
+            left_out=len(batch.rows) - len(wanted),
         )
 
     def cursor(self) -> int | None:
