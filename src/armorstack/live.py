@@ -90,7 +90,8 @@ def _figures(picture: Picture) -> Table:
     table.add_row(
         Text("stored", "dim"), f"{picture.stored_per_s:,.1f}/s",
         f"stored {totals.stored:,} · duplicates {totals.duplicates:,} · "
-        f"dead letters {totals.dead_letters:,}",
+        + (f"let go {totals.let_go:,} · " if totals.let_go else "")
+        + f"dead letters {totals.dead_letters:,}",
     )  # fmt: skip
     kept = f"{spool.bytes / 2**20:,.1f} MiB in the spool" if spool else "spool"
     table.add_row(Text("lag", "dim"), f"{picture.lag_s():,.2f} s", kept)

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from armorstack.core.text import printable
 from armorstack.health import reasons
-from armorstack.state import ReceiverState, SourceState, WorkerState
+from armorstack.state import ReceiverState, SinkState, SourceState, WorkerState
 
 RATE_WINDOW_S = 5.0
 PLAIN_EVERY_S = 5.0
@@ -30,6 +30,8 @@ class Totals(Struct, frozen=True):
     dropped: int = 0
     skipped: int = 0
     missed: int = 0
+    let_go: int = 0
+    """Events that filters dropped or folded into others."""
 
 
 class Picture(Struct, frozen=True):
@@ -99,7 +101,7 @@ class Ledger:
     def totals(self) -> Totals:
         """Counts over all processes."""
         workers, receivers = list(self._workers.values()), self._receivers.values()
-        sinks = [sink for worker in workers for sink in worker.sinks[:1]]
+        sinks = [sink for worker in workers for sink in leading(worker)]
         stored, duplicates = self._stored(workers)
         return Totals(
             received=sum(receiver.received for receiver in receivers),
@@ -109,6 +111,7 @@ class Ledger:
             dropped=sum(sum(receiver.dropped.values()) for receiver in receivers),
             skipped=sum(sum(worker.skipped.values()) for worker in workers),
             missed=sum(sum(sink.missed.values()) for sink in sinks),
+            let_go=sum(each.dropped for worker in workers for each in worker.filters),
         )
 
     def _stored(self, workers: Sequence[WorkerState]) -> tuple[int, int]:
@@ -116,7 +119,7 @@ class Ledger:
         came again to the next one, and counts there."""
         stored = duplicates = 0
         for worker in workers:
-            for sink in worker.sinks[:1]:
+            for sink in leading(worker):
                 is_last = worker is workers[-1]
                 stored += sink.stored if is_last else sink.durable_stored
                 duplicates += sink.duplicates if is_last else sink.durable_duplicates
@@ -146,6 +149,12 @@ class Ledger:
         return any(each.phase != "stopped" for earlier in reports for each in earlier[:-1])
 
 
+def leading(worker: WorkerState) -> tuple[SinkState, ...]:
+    """The sink whose figures stand for all: the first that is required, else the first; none where
+    there is none yet."""
+    return (*(sink for sink in worker.sinks if sink.required), *worker.sinks)[:1]
+
+
 def closing_lines(ledger: Ledger, data_dir: str) -> str:
     """What is said at the end."""
     totals = ledger.totals()
@@ -154,6 +163,8 @@ def closing_lines(ledger: Ledger, data_dir: str) -> str:
         f"duplicates {totals.duplicates}", f"dead letters {totals.dead_letters}",
         f"lost {totals.dropped}",
     ]  # fmt: skip
+    if totals.let_go:
+        parts.append(f"let go by filters {totals.let_go}")
     if totals.skipped:
         parts.append(f"lines that are no events {totals.skipped}")
     lines = [", ".join(parts), f"the data lie in {data_dir}"]
@@ -250,9 +261,10 @@ def counts_line(picture: Picture) -> str:
     """The counts in one line."""
     totals, spool = picture.totals, picture.receiver.spool if picture.receiver else None
     kept = spool.bytes / 2**20 if spool else 0.0
+    let_go = f"let go {totals.let_go}, " if totals.let_go else ""
     return (
         f"in {picture.in_per_s:.1f}/s, stored {picture.stored_per_s:.1f}/s, "
         f"received {totals.received}, stored {totals.stored}, duplicates {totals.duplicates}, "
-        f"dead letters {totals.dead_letters}, lost {totals.dropped}, "
+        f"{let_go}dead letters {totals.dead_letters}, lost {totals.dropped}, "
         f"spool {kept:.1f} MiB, lag {picture.lag_s():.2f} s"
     )

@@ -21,8 +21,12 @@ from armorstack.control import Orders
 from armorstack.core.batch import Batch
 from armorstack.core.decode import Decoded
 from armorstack.core.gap import decode_gap
+from armorstack.counting import EventCounts
 from armorstack.errors import EngineError
+from armorstack.pipeline.loop import SinkLoop
+from armorstack.pipeline.tally import Tally
 from armorstack.sinks.contract import Outcome
+from armorstack.spool.reader import Reader
 from armorstack.spool.rows import Row
 from armorstack.spool.work import Filter
 from armorstack.worker import Worker
@@ -198,6 +202,27 @@ def test_undecodable_frames_are_set_aside_without_what_is_redacted(bench: Bench)
     assert b"token=[redacted]" in letter.frame
     bench.drained(ScriptedSink(), filter=(SECRET,))
     assert bench.work.count() == 1
+
+
+def test_an_undecodable_frame_is_kept_for_each_required_sink_and_counted_once(
+    bench: Bench,
+) -> None:
+    bench.append(UNREADABLE)
+    counts = {}
+    for name, required, leads in [
+        ("first", True, True), ("second", True, False), ("chat", False, False),
+    ]:  # fmt: skip
+        sink = ScriptedSink(required=required, name=name)
+        bench.work.enroll({name: required})
+        job = replace(bench.job(sink), leads=leads)
+        orders, tally = Orders(), Tally(EventCounts(0))
+        loop = SinkLoop(job, Reader.open(bench.folder), bench.work, tally, orders)
+        orders.drain.set()
+        loop.start()
+        loop.join(20)
+        counts[name] = sum(tally.dead_letters.values())
+    assert {letter.sink for letter in bench.work.list()} == {"first", "second"}
+    assert counts == {"first": 1, "second": 0, "chat": 0}
 
 
 def broken(_: Sequence[Row]) -> Decoded:

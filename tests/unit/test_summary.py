@@ -3,8 +3,10 @@
 import io
 
 import pytest
+from msgspec.structs import replace
 from rich.console import Console
 
+from armorstack.core.filter_counts import FilterCounts
 from armorstack.live import draw
 from armorstack.state import (
     LastEvent,
@@ -14,7 +16,14 @@ from armorstack.state import (
     SpoolState,
     WorkerState,
 )
-from armorstack.summary import Ledger, Picture, PlainDisplay, closing_lines, source_line
+from armorstack.summary import (
+    Ledger,
+    Picture,
+    PlainDisplay,
+    closing_lines,
+    counts_line,
+    source_line,
+)
 
 SECOND = 1_000_000
 NOW = 1_795_443_000 * SECOND
@@ -68,6 +77,26 @@ def test_events_of_an_earlier_run_are_told_apart_at_the_end() -> None:
     ledger = Ledger()
     ledger.enter(receiver(5), worker(14), NOW)
     assert "10 of them had been received by an earlier run" in closing_lines(ledger, "/data")
+
+
+def test_the_figures_are_those_of_the_first_required_sink() -> None:
+    ledger = Ledger()
+    chat = SinkState(name="chat", required=False, stored=1)
+    (store,) = worker(7).sinks
+    ledger.enter(receiver(9), replace(worker(0), sinks=(chat, store)), NOW)
+    assert ledger.totals().stored == 7
+    ledger.enter(receiver(9), replace(worker(0), sinks=(chat,)), NOW + SECOND)
+    assert ledger.totals().stored == 1
+
+
+def test_what_filters_let_go_is_told_where_there_is_any() -> None:
+    ledger = Ledger()
+    ledger.enter(receiver(5), worker(5), NOW)
+    assert "filters" not in closing_lines(ledger, "/data")
+    filters = (FilterCounts("noise", "drop", 30), FilterCounts("same", "fold", 4, 0))
+    ledger.enter(receiver(39), worker(5, filters=filters), NOW + SECOND)
+    assert ", let go by filters 34" in closing_lines(ledger, "/data")
+    assert ", let go 34, " in counts_line(picture(ledger))
 
 
 def test_rates_are_those_of_the_last_seconds() -> None:

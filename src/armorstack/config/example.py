@@ -45,9 +45,9 @@ ACTIVE = ("source.relay", "sink.duckdb", "spool", "web", "log")
 HEAD = """\
 Settings of armorstack: give them with --config FILE or ARMORSTACK_CONFIG.
 
-A line that begins with # and no space is a setting with its default: take the # away and change it,
-and take it away from the table's name above, if there is one.
-`armorstack check-config FILE` says whether the file is right, and with what armorstack would run.
+A line that begins with # and no space is a setting with its default: take the # away and
+change it, and take it away from the table's name above, if there is one.
+`armorstack check-config FILE` says whether the file is right.
 """
 
 

@@ -43,6 +43,7 @@ class Delivery:
         self.write_s = 0.0
         self._sink, self._rules, self._lag = job.sink, job.rules, lag
         self._keeps_undecoded = job.sink.required or job.leads
+        self._leads = job.leads
         self._work, self._orders, self._tally = work, orders, tally
         self._kept_before: Counter[tuple[int, bytes]] = Counter()
 
@@ -95,10 +96,10 @@ class Delivery:
 
     def set_aside_undecoded(self, rejected: Sequence[Rejected]) -> bool:
         """Keep frames that no sink could take: once for each required sink, and for one at least,
-        since each replays its own."""
-        return not self._keeps_undecoded or self.set_aside(rejected)
+        since each replays its own. They are counted once."""
+        return not self._keeps_undecoded or self.set_aside(rejected, counts=self._leads)
 
-    def set_aside(self, rejected: Sequence[Rejected]) -> bool:
+    def set_aside(self, rejected: Sequence[Rejected], *, counts: bool = True) -> bool:
         """Keep as dead letters; durable on return. False when told to stop before that."""
         fresh = [item for item in rejected if not self._was_kept(item)]
         attempt = 0
@@ -106,7 +107,8 @@ class Delivery:
             attempt += 1
             try:
                 self._work.set_aside([_letter(item, self._sink.name) for item in fresh])
-                self._tally.set_aside(fresh)
+                if counts:
+                    self._tally.set_aside(fresh)
                 break
             except SpoolError as error:
                 if not self._wait(str(error), attempt):
