@@ -47,7 +47,8 @@ sink = "duckdb"
 select = { resources = ["/etc/*", "*shadow*"], tags = ["MITRE*", "NIST*"] }
 [[match]]
 sink = "duckdb"
-select = { clusters = ["*"], nodes = ["node-*"], sources = ["*bash*"] }[[match]]
+select = { clusters = ["*"], nodes = ["node-*"], sources = ["*bash*"] }
+[[match]]
 sink = "duckdb"
 select = { severity = { min = 1, max = 4 } }
 

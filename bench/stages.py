@@ -5,9 +5,11 @@ where the stage wants it, so that starting up costs nothing. CPU is user plus sy
 processes under test. How often stages run, and what is made of the figures, must not go here.
 """
 
+import contextlib
 import json
 import os
 import signal
+import subprocess
 import tempfile
 import threading
 import time
@@ -28,6 +30,7 @@ STREAMS = ("alert", "log", "message")
 DRAIN_BYTES = 4 * 1024 * 1024
 DRAIN_EVERY_S = 0.05
 SAMPLE_EVERY_S = 0.25
+STOP_S = 10.0
 FLUSH_S = 1.5
 """A full tail is flushed by the worker's next tick, which this waits for."""
 STORED = 'armorstack_sink_stored_events_total{sink="duckdb"} '
@@ -169,6 +172,9 @@ class Whole:
     def stop(self) -> int:
         """SIGTERM, as an operator would; returns the events in the store."""
         self.process.process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            # A second SIGTERM would meet the interpreter when it has let go of its handlers.
+            self.process.process.wait(STOP_S)
         code = self.process.end()
         if code != 0:
             log = (self.data_dir / "run.log").read_text()[-2000:]

@@ -114,6 +114,35 @@ def test_batches_without_anything_new_move_the_cursor_too(opened: Open, tmp_path
     assert keys([tmp_path / FILE]) == ["a"]
 
 
+def test_lines_mark_and_folder_are_made_durable_in_this_order(
+    opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = opened()
+    sink.write(batch(1, "a"))
+    sink.write(batch(2, "b"))
+    calls: list[tuple[str, ...]] = []
+    fsync, rename = os.fsync, os.rename
+
+    def watched_fsync(descriptor: int) -> None:
+        calls.append(("fsync", Path(os.readlink(f"/proc/self/fd/{descriptor}")).name))
+        fsync(descriptor)
+
+    def watched_rename(source: Path, target: Path) -> None:
+        calls.append(("rename", Path(source).name, Path(target).name))
+        rename(source, target)
+
+    with monkeypatch.context() as watched:
+        watched.setattr(os, "fsync", watched_fsync)
+        watched.setattr(os, "rename", watched_rename)
+        sink.flush()
+    assert calls == [
+        ("fsync", FILE),
+        ("fsync", f"{FILE}.cursor.tmp"),
+        ("rename", f"{FILE}.cursor.tmp", f"{FILE}.cursor"),
+        ("fsync", tmp_path.name),
+    ]
+
+
 def test_an_idle_sink_writes_nothing(opened: Open, tmp_path: Path) -> None:
     sink = opened(sync_interval_s=0.0)
     sink.write(batch(1, "a"))
@@ -486,6 +515,21 @@ def test_a_truncated_file_is_gone_on_with(opened: Open, tmp_path: Path) -> None:
     assert keys([tmp_path / FILE]) == ["b"]
 
 
+def test_a_file_truncated_before_it_was_synced_is_marked_as_it_is(
+    opened: Open, tmp_path: Path
+) -> None:
+    sink = opened()
+    sink.write(batch(1, "a"))
+    sink.write(batch(2, "b"))
+    os.truncate(tmp_path / FILE, 0)
+    sink.flush()
+    assert mark(tmp_path)["length"] == 0
+    sink.write(batch(3, "c"))
+    abandon(sink)
+    assert opened().cursor() == 2
+    assert keys([tmp_path / FILE]) == []
+
+
 def abandon(sink: LineFileSink) -> None:
     """Let go as a killed process does."""
     sink._compressor.stop()
@@ -521,6 +565,31 @@ def test_an_fsync_that_failed_is_not_trusted_afterwards(
     sink.flush()
     assert sink.cursor() == 3
     assert keys([tmp_path / FILE]) == ["a", "b", "c"]
+
+
+def test_no_line_goes_into_a_new_file_before_a_mark_names_it(
+    opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = opened(rotate_bytes=1)
+    sink.write(batch(1, "a"))
+    rename = os.rename
+
+    def fail_after_rotation(source: Path, target: Path) -> None:
+        if rotated(tmp_path) and str(target).endswith(".cursor"):
+            raise OSError(28, "No space left on device")
+        rename(source, target)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "rename", fail_after_rotation)
+        for _ in range(2):
+            with pytest.raises(EngineError, match="No space left"):
+                sink.write(batch(2, "b"))
+    sink.write(batch(2, "b"))
+    abandon(sink)
+    sink = opened(rotate_bytes=1)
+    assert sink.cursor() == 1
+    sink.write(batch(2, "b"))
+    assert all_keys(tmp_path) == ["a", "b"]
 
 
 def test_a_sync_that_fails_behind_a_write_does_not_unsay_it(

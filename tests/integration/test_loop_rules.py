@@ -180,7 +180,7 @@ def test_a_fault_in_a_sink_that_is_not_required_ends_only_its_own_loop(
 
     good, bad = ScriptedSink(), ScriptedSink(fault, required=False, name="bad")
     jobs = [bench.job(good), replace(bench.job(bad), leads=False)]
-    orders = Orders()
+    orders = Orders(grace_s=3600.0)
     worker = Worker(Config(data_dir=str(tmp_path)), jobs, orders, "")
     thread = threading.Thread(target=worker.run)
     thread.start()

@@ -80,13 +80,13 @@ def test_a_child_that_hangs_does_not_hold_up_who_tells_it_something(tmp_path: Pa
 class Scripted:
     """A source that puts its mark until it is stopped, and then takes as long as it is told to."""
 
-    def __init__(self, settings: config.Source, may_end: threading.Event) -> None:
+    def __init__(self, settings: config.Source, may_end: threading.Event, last_words: int) -> None:
         self.name = config.source_name(settings)
         self.connected = False
         self.since_us = 0
         self.runs = 0
         self._mark = f"{self.name} {settings.cluster}".encode()
-        self._may_end = may_end
+        self._may_end, self._last_words = may_end, last_words
 
     def run(self, intake: Intake, stop: threading.Event) -> None:
         self.runs += 1
@@ -94,6 +94,7 @@ class Scripted:
         lane.put(self._mark + b" begins")
         stop.wait()
         self._may_end.wait()
+        lane.put_many(self._last_words * [b"is ending"])
         lane.put(self._mark + b" ends")
 
     def state(self) -> SourceState:
@@ -106,13 +107,14 @@ class Rig:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.may_end = threading.Event()
+        self.last_words = 0
         self.made: list[Scripted] = []
         spool = Spool.open(folder, SMALL, time.time_ns() // 1000)
         self.intake = Intake(spool, SMALL, gap_frame=gap_frame)
         self.intake.start()
 
     def make(self, settings: config.Source) -> Scripted:
-        self.made.append(Scripted(settings, self.may_end))
+        self.made.append(Scripted(settings, self.may_end, self.last_words))
         return self.made[-1]
 
     def threads(self, *settings: config.Source) -> SourceThreads:
@@ -153,6 +155,7 @@ def stepping(threads: SourceThreads, true: Callable[[], object]) -> None:
 def test_a_source_begins_only_when_the_one_before_it_has_ended_and_all_is_durable(
     rig: Rig, after: RelaySource
 ) -> None:
+    rig.last_words = 100_000  # so many that they take a while
     threads = rig.threads(RelaySource("a:1"))
     threads.change([after])
     for _ in range(10):

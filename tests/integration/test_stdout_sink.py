@@ -155,6 +155,22 @@ def test_a_reader_that_wakes_up_is_served(pipe: tuple[int, int]) -> None:
     assert keys(b"".join(read)) == [f"{number}-" for number in range(200)]
 
 
+def test_an_output_that_takes_nothing_for_a_moment_is_tried_again(
+    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink, write, refusals = make(pipe[1]), os.write, [1, 2, 3]
+
+    def reluctant(descriptor: int, data: bytes) -> int:
+        if descriptor == pipe[1] and refusals:
+            refusals.pop()
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        return write(descriptor, data)
+
+    monkeypatch.setattr(os, "write", reluctant)
+    assert sink.write(batch(1, "a")) == Outcome(accepted=1)
+    assert keys(drained(pipe[0])) == ["a"]
+
+
 def test_a_reader_that_has_ended_is_told_in_a_sentence(pipe: tuple[int, int]) -> None:
     sink = make(pipe[1])
     os.close(pipe[0])
