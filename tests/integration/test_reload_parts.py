@@ -58,9 +58,11 @@ def test_a_child_that_hangs_does_not_hold_up_who_tells_it_something(tmp_path: Pa
     process = psutil.Process(child.pid)
     process.suspend()
     try:
-        child.change(settings)
         new = Config(data_dir=settings.data_dir, source=settings.source, spool=settings.spool)
-        child.change(new)  # with a pipe that waits, this never returns
+        telling = threading.Thread(target=lambda: [child.change(each) for each in (settings, new)])
+        telling.start()
+        telling.join(20.0)
+        assert not telling.is_alive(), "it waits for the child"
         process.resume()
         path = receiver_path(settings.data_dir)
 

@@ -68,7 +68,9 @@ TOML_BLOCKS = [
         re.findall(r"^```toml\n(.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL)
     )
 ]
-FILES_IN_EXAMPLES = ("/etc/armorstack/ca.pem", "/run/secrets/slack-url")
+FILES_IN_EXAMPLES = (
+    "/etc/armorstack/ca.pem", "/run/secrets/slack-url", "/run/secrets/teams-url",
+)  # fmt: skip
 """Stand for files that a test has to make; others in examples need not exist."""
 
 

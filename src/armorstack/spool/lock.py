@@ -36,8 +36,13 @@ class WriterLock:
                 f"the spool in {folder} is being written by process {holder or 'unknown'}",
                 hint="stop that receiver first, or choose another data folder",
             ) from error
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        try:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        except OSError:
+            # On a full disk; the next try must not find it locked by us.
+            os.close(descriptor)
+            raise
         return cls(descriptor)
 
     def release(self) -> None:

@@ -49,8 +49,13 @@ class FolderLock:
             os.close(descriptor)
             told = f"the store in {folder} is open in process {holder or 'unknown'}"
             raise StoreLocked(told, hint=_LOCKED_HINT) from error
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        try:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        except OSError:
+            # On a full disk; the next try must not find it locked by us.
+            os.close(descriptor)
+            raise
         return cls(descriptor)
 
     def release(self) -> None:
