@@ -1,7 +1,7 @@
 """The receiver around its sources: what it does when they end, fail, or are told to stop."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,12 +9,15 @@ from msgspec.structs import replace
 
 from armorstack.config import Config, RelaySource, Spool
 from armorstack.control import Orders
+from armorstack.core.gap import Gap, decode_gap
 from armorstack.errors import SourceError
 from armorstack.receiver import Receiver
 from armorstack.source_threads import Make
 from armorstack.sources.contract import Source
 from armorstack.spool.intake import Intake
 from armorstack.spool.reader import Reader
+from armorstack.spool.rows import frames_of
+from armorstack.spool.work import Work
 from armorstack.state import ReceiverState, SourceState, read_state, receiver_path
 from tests.support.running import until
 
@@ -127,3 +130,39 @@ def test_a_fault_of_our_own_ends_it_loudly_with_the_rest_durable(tmp_path: Path)
     with pytest.raises(ZeroDivisionError):
         Receiver(both, lambda settings: acting[settings.address], Orders()).run()
     assert frames(tmp_path) == 1000
+
+
+def drained_gaps(tmp_path: Path, stop: threading.Event) -> Iterator[Gap]:
+    """Take everything from the spool, as a worker would; the gaps among it."""
+    work, reader, position = Work.open(tmp_path / "spool"), Reader.open(tmp_path / "spool"), 0
+    work.enroll({"sink": True})
+    while not stop.wait(0.05):
+        for row in reader.read(position, 1 << 20):
+            position = row.seq
+            yield from map(decode_gap, frames_of(row) if row.stream == "gap" else ())
+        work.commit("sink", position, True)
+    work.close()
+
+
+def test_what_a_relay_may_have_lost_to_a_full_spool_is_a_gap_when_it_is_over(
+    tmp_path: Path,
+) -> None:
+    orders = Orders(grace_s=3600.0)
+
+    def put_and_stay(intake: Intake, stop: threading.Event) -> None:
+        put(20_000)(intake, stop)
+        stop.wait()
+
+    source = ActingSource(put_and_stay)
+    source.state = lambda: SourceState("relay/a:1", "relay", connected=True)  # type: ignore[method-assign]
+    small = Spool(reserve_bytes=0, max_bytes=30_000, max_memory_bytes=30_000, flush_bytes=5_000)
+    config = replace(settings(tmp_path), spool=small)
+    thread = threading.Thread(target=Receiver(config, one(source), orders).run)
+    thread.start()
+    until(lambda: (state := report(tmp_path)) and state.spool.full, "a full spool")
+    gap = next(drained_gaps(tmp_path, orders.stop))
+    assert (gap.reason, gap.source, gap.lost) == ("spool_overflow", "relay/a:1", None)
+    assert 0 < gap.start_us < gap.end_us
+    orders.stop.set()
+    thread.join(20)
+    assert not thread.is_alive()
