@@ -77,7 +77,10 @@ def test_while_events_are_kept_back_the_cursor_waits_before_them(bench: Bench) -
     bench.append(synthetic_lines(2, 4), received_us=now_us())
     last = bench.append(synthetic_lines(0, 1))
     until(lambda: len(sink.resources) == 3, "the event behind the fold")
-    until(lambda: bench.work.cursors()["scripted"].seq == before, "the cursor")
+    asked = sink.asked
+    until(lambda: sink.asked > asked + 2, "the cursor to be told again")
+    assert bench.work.cursors()["scripted"].seq == before
+    assert sink.taken == before
     orders.drain.set()
     loop.join(10)
     assert sorted(sink.resources) == sorted([*resources(0, 4), *resources(0, 1)])

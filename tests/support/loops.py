@@ -48,7 +48,7 @@ class ScriptedSink:
         """How often somebody wanted to know the cursor."""
         self._script = list(script)
         self._keeps_cursor = keeps_cursor
-        self._taken = 0
+        self.taken = 0
 
     def open(self) -> int | None:
         if self.refuse_opening:
@@ -64,7 +64,7 @@ class ScriptedSink:
         rows = batch.rows if keep is None else batch.rows.take(pa.array(keep))
         self.resources += rows.column("resource").to_pylist()
         self.gaps += batch.gaps
-        self._taken = batch.last
+        self.taken = batch.last
         return Outcome(accepted=len(rows))
 
     def cursor(self) -> int | None:
@@ -75,7 +75,7 @@ class ScriptedSink:
         """Nothing to do."""
 
     def flush(self) -> None:
-        self.durable = self._taken
+        self.durable = self.taken
 
     def removed(self) -> dict[str, int]:
         return {}

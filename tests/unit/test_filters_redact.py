@@ -42,7 +42,8 @@ def value(kind: str, text: str) -> Any:
 def test_every_field_that_holds_text_is_redacted(field: Any, count: int) -> None:
     text = f"x word={SECRET} y"
     rows = events([{field.column: value(field.kind, text)}, {}, {}] * count)
-    for laid in (rows, pa.concat_batches([rows, rows]).slice(len(rows))):
+    others = events([{field.column: value(field.kind, "other")}, {}])
+    for laid in (rows, pa.concat_batches([others, rows]).slice(len(others))):
         result = redacted(laid, count)
         assert SECRET.encode() not in serialized(result)
         assert result[field.column][0].as_py() == value(field.kind, "x [redacted] y")
@@ -274,7 +275,7 @@ def test_a_protobuf_message_is_redacted_field_by_field_and_can_be_read_again() -
     assert event["resource"] == "curl [redacted] /x"
     assert event["owner_name"] == "[redacted]"
     assert event["atags"] == ["a", "[redacted]"]
-    assert event["event_data"] == [("[redacted]", "v"), ("k", "[redacted]")]
+    assert dict(event["event_data"]) == {"[redacted]": "v", "k": "[redacted]"}
     assert SECRET.encode() not in result
 
 
@@ -302,6 +303,24 @@ def test_a_message_with_bad_utf8_and_no_secret_stays_the_same() -> None:
     frame = protobuf({"Resource": "\x01\x02", "ATags": ["\x01\x02"]}, "alert")
     frame = frame.replace(b"\x01\x02", b"\xff\xfe")
     assert cleaned(frame, "protobuf", "alert") == frame
+
+
+def test_a_group_of_unknown_fields_is_looked_into() -> None:
+    whole = unknown(f"word={SECRET}".encode())
+    group = whole[whole.index(b"\xdb\x05") : whole.index(b"\xdc\x05") + 2]
+    frame = protobuf({"Type": "HostLog"}, "log") + group
+    assert cleaned(frame, "protobuf", "log") == protobuf({"Type": "HostLog"}, "log")
+
+
+def test_values_behind_a_null_map_are_nobodys() -> None:
+    column = events([{"event_data": [("k", "x")]}, {"event_data": [("k", f"word={SECRET}")]}])[
+        "event_data"
+    ]
+    mask = pa.array([True, False])
+    hidden = pa.MapArray.from_arrays(column.offsets, column.keys, column.items, mask=mask)
+    place = SCHEMA.get_field_index("event_data")
+    rows = events([{}, {}]).set_column(place, SCHEMA.field(place), hidden)
+    assert redacted(rows, 1)["event_data"].to_pylist() == [None, [("k", "[redacted]")]]
 
 
 def test_unknown_fields_of_a_message_are_let_go_where_one_holds_it() -> None:

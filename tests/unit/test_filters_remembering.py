@@ -149,6 +149,16 @@ def test_the_same_event_counts_once_also_in_a_later_batch_and_interval() -> None
     assert compiled.counts()[0].dropped == 4
 
 
+def test_the_same_event_counts_once_also_where_its_batch_spans_an_interval() -> None:
+    compiled = rules(BY_POD)
+    compiled.apply(came(0, "a"), 0)
+    compiled.apply(came(10.5, "b", 1), 1)
+    again = came(15, "b", 1)
+    compiled.apply(pa.concat_batches([again, came(30, "c", 2)]), 2)
+    assert folded(compiled) == [("c", None)]
+    assert compiled.counts()[0].dropped == 1
+
+
 def test_events_that_are_folded_already_keep_their_number_and_times() -> None:
     compiled = rules(BY_POD)
     one = {"pod_name": "a", "fold_count": 3, "fold_first": at(-9), "fold_last": at(9)}
