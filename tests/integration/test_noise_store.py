@@ -164,7 +164,7 @@ def test_a_file_that_is_no_part_is_counted_and_left_out(tmp_path: Path) -> None:
     store.close()
     folder = next((tmp_path / "store/parts").iterdir())
     (folder / "99-0.parquet").write_bytes(b"PAR1")
-    told = ask(tmp_path, "--since", "2026-11-01")
+    told = ask(tmp_path, "--since", "2026-11-01T00:00:00Z")
     assert told.exit_code == 0
     assert "1 files of the store cannot be read" in told.stdout
     assert told.stdout.startswith("2 events")
@@ -178,7 +178,7 @@ def test_a_damaged_part_is_told_and_not_taken_for_one_that_is_gone(tmp_path: Pat
     content = file.read_bytes()
     footer = pq.read_metadata(file).serialized_size + 8
     file.write_bytes(b"PAR1".ljust(len(content) - footer, b"\xff") + content[-footer:])
-    told = ask(tmp_path, "--since", "2026-11-01")
+    told = ask(tmp_path, "--since", "2026-11-01T00:00:00Z")
     assert told.exit_code == 1
     assert told.stderr.startswith("armorstack: the store's parts cannot be read")
 
@@ -220,11 +220,11 @@ def test_hostile_names_reach_a_terminal_and_a_settings_file_harmlessly(tmp_path:
     store.write(Batch(told, (), 1))
     store.close()
     for words in ((), ("--all",), ("--toml", "--all"), ("--json",)):
-        answer = ask(tmp_path, "--since", "2026-11-01", *words)
+        answer = ask(tmp_path, "--since", "2026-11-01T00:00:00Z", *words)
         assert answer.exit_code == 0, answer.output
         assert answer.stdout.replace("\n", "").isprintable()
-    pasted = ask(tmp_path, "--since", "2026-11-01", "--toml").stdout
-    found = json.loads(ask(tmp_path, "--since", "2026-11-01", "--json").stdout)
+    pasted = ask(tmp_path, "--since", "2026-11-01T00:00:00Z", "--toml").stdout
+    found = json.loads(ask(tmp_path, "--since", "2026-11-01T00:00:00Z", "--json").stdout)
     number = removed([pasted], told, tmp_path)
     assert number == sum(each["gain"] for each in found["suggestions"]) == 11
 
@@ -268,7 +268,7 @@ def test_two_hundred_thousand_events_are_counted_exactly_in_bounded_memory(tmp_p
     store.close()
     told = subprocess.run(
         [sys.executable, "-c", MEASURE, "noise", "--data-dir", str(tmp_path), "--json",
-         "--since", "2026-11-01"],
+         "--since", "2026-11-01T00:00:00Z"],
         capture_output=True, text=True, check=True, env=os.environ | {"TMPDIR": str(tmp_path)},
     )  # fmt: skip
     found = json.loads(told.stdout)

@@ -152,11 +152,17 @@ def test_the_same_event_counts_once_also_in_a_later_batch_and_interval() -> None
 def test_the_same_event_counts_once_also_where_its_batch_spans_an_interval() -> None:
     compiled = rules(BY_POD)
     compiled.apply(came(0, "a"), 0)
-    compiled.apply(came(10.5, "b", 1), 1)
-    again = came(15, "b", 1)
-    compiled.apply(pa.concat_batches([again, came(30, "c", 2)]), 2)
-    assert folded(compiled) == [("c", None)]
-    assert compiled.counts()[0].dropped == 1
+    compiled.apply(came(9, "b", 1), 1)
+    compiled.apply(came(10.5, "c", 2), 2)
+    last = compiled.apply(pa.concat_batches([came(15, "b", 1), came(30, "d", 3)]), 3)
+    assert (pods(last), last.rows["fold_count"].to_pylist()) == (["b", "c"], [None, None])
+
+
+def test_a_batch_goes_on_when_the_last_of_its_groups_has_ended() -> None:
+    compiled = rules(BY_POD)
+    compiled.apply(pa.concat_batches([came(0, "a"), came(5, "b", 1)]), 0)
+    compiled.apply(came(12, "b", 2), 1)
+    assert folded(compiled, seconds=15) == [("a", None), ("b", 2)]
 
 
 def test_events_that_are_folded_already_keep_their_number_and_times() -> None:

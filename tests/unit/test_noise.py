@@ -5,12 +5,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-import click
 import pyarrow as pa
 import pytest
 
 from armorstack import config
-from armorstack.cli.noise import Moment
 from armorstack.config import DropFilter, FoldFilter, Globs, Select, SeverityRange
 from armorstack.core import noise_count
 from armorstack.core.filters.contract import Flow
@@ -162,13 +160,3 @@ def event(second: int) -> bytes:
     known = {"Type": "HostLog", "UpdatedTime": f"2026-11-23T15:00:{second:02}.000000Z",
              "Timestamp": START_US // SECOND_US + second, "Operation": "File"}  # fmt: skip
     return json.dumps(known).encode()
-
-
-def test_moments_are_spans_or_times() -> None:
-    read = Moment().convert
-    assert read("2026-11-23T15:00Z", None, None) == START_US
-    assert read("2026-11-23T15:00", None, None) == START_US
-    assert read("2026-11-23T16:00+01:00", None, None) == START_US
-    assert read("1h", None, None) - read("1d", None, None) > 22 * 3600 * SECOND_US
-    with pytest.raises(click.BadParameter, match="neither a span"):
-        read("yesterday", None, None)

@@ -4,13 +4,11 @@ It reads the store's files beside a running worker, or lines of events.
 """
 
 import os
-import re
 import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,6 +17,7 @@ import click
 from armorstack.cli.human import human_span, human_time
 from armorstack.cli.options import SETTINGS, load_config, with_options
 from armorstack.cli.spool import AS_JSON, print_json
+from armorstack.cli.times import Moment
 from armorstack.core.text import printable
 from armorstack.errors import ConfigError
 
@@ -34,29 +33,8 @@ Nothing is changed: each suggestion is a filter to paste, or a command for kubec
 were blocked and alerts of a policy are never suggested to be dropped."""
 
 SINCE = "24h"
-_SPAN = re.compile(r"(\d{1,6})(s|m|h|d)")
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _MEMORY_BYTES = 128 * 1024 * 1024
 _LIVE_S = 60
-
-
-class Moment(click.ParamType[int]):
-    """A time, or how long ago: µs since 1970."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read `24h`, `7d`, or an ISO 8601 time; one without an offset is UTC."""
-        if isinstance(value, int):
-            return value
-        if span := _SPAN.fullmatch(value):
-            return time.time_ns() // 1000 - int(span[1]) * _UNITS[span[2]] * 1_000_000
-        try:
-            moment = datetime.fromisoformat(value)
-            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-            return round(moment.timestamp() * 1e6)
-        except (ValueError, OverflowError):
-            self.fail(f"{printable(value)!r} is neither a span such as 24h or 7d nor a time")
 
 
 @click.command("noise", epilog=EXAMPLES)
