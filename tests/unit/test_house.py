@@ -171,6 +171,7 @@ def test_presets_in_the_documentation_are_all_there_are() -> None:
         ("kubearmor.alert", ("kubearmor.alert",)),
         ("kubearmor.*", STREAM_TAGS),
         ("kubearmor.**", (*STREAM_TAGS, "kubearmor.alert.posture")),
+        ("**", (*STREAM_TAGS, "kubearmor.alert.posture")),
         ("kubearmor.{alert,message}", ("kubearmor.alert", "kubearmor.message")),
         ("kubearmor.alert kubearmor.log", ("kubearmor.alert", "kubearmor.log")),
     ],

@@ -255,3 +255,10 @@ def test_rows_out_of_their_order_pass_by_the_filters_that_remember() -> None:
     assert pods(result.own) == ["[redacted]", "[redacted]"]
     assert (result.held_from, result.gaps) == (None, ())
     assert len(compiled.finish().rows) == 0
+
+
+def test_a_filter_without_a_tag_works_also_on_events_that_were_given_another() -> None:
+    apart = SetFilter(fields={"tag": "posture"})
+    secrets = RedactFilter(patterns=("hunter2",))
+    passed = rules(apart, secrets).apply(events([{"resource": "--password=hunter2"}]), 0)
+    assert passed.rows.column("resource").to_pylist() == ["--password=[redacted]"]

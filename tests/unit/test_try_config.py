@@ -129,5 +129,6 @@ def test_wrong_settings_end_with_exit_code_two(tmp_path: Path) -> None:
     path.write_text('[[filter]]\ntype = "set"\nfields = { pood = "a" }\n')
     result = tried(path)
     assert result.exit_code == 2
-    assert result.stderr.startswith("armorstack: $.filter[0].fields: there is no field 'pood'\n")
+    fault = "armorstack: $.filter[0].fields: there is no field 'pood' (line 3 of "
+    assert result.stderr.startswith(fault)
     assert "did you mean pod?" in result.stderr

@@ -9,7 +9,8 @@ from msgspec import Struct
 
 from armorstack.config.scalars import Severity
 
-EVERY_TAG = "kubearmor.**"
+EVERY_TAG = "**"
+"""Also tags that a filter of type `set` gave: nothing must slip past a redaction by its tag."""
 
 
 class Globs(Struct, frozen=True, forbid_unknown_fields=True):
