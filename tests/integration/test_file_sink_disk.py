@@ -98,10 +98,10 @@ def test_a_file_that_cannot_be_compressed_stays_and_is_compressed_later(disk: Pa
     sink.write(batch(2, "z"))
     sink.close()
     filler = fill(disk, 8192)
-    sink = open_sink(folder, rotate_bytes=1, compress=True)
     large = rotated(folder)[0]
     with large.open("ab") as file:
         file.truncate(1 << 26)
+    sink = open_sink(folder, rotate_bytes=1, compress=True)
     sink._compressor.look(soon=True)
     sink._compressor.wait()
     assert [file.name for file in rotated(folder)] == [large.name]
