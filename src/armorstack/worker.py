@@ -8,8 +8,9 @@ import contextlib
 import os
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 
@@ -36,6 +37,8 @@ from armorstack.state import (
     write_state,
 )
 
+T = TypeVar("T", int, float)
+BEHIND = "sink_behind"
 REPORT_S = 1.0
 POLL_S = 0.05
 LOOPS_STOP_S = 7.0
@@ -122,6 +125,15 @@ class Worker:
             return tuple((each.cluster, each.node, each.last_received_us) for each in nodes)
         return ()
 
+    def _gaps(self, of: Callable[[Tally], Mapping[str, T]]) -> dict[str, T]:
+        """Gaps by reason, as the leading loop sees them; what a sink missed only its own does."""
+        found = dict(of(self._leader.tally))
+        for loop in self._loops:
+            missed = of(loop.tally).get(BEHIND)
+            if loop is not self._leader and missed:
+                found[BEHIND] = found[BEHIND] + missed if BEHIND in found else missed
+        return found
+
     def _receiver(self) -> ReceiverState | None:
         return read_state(receiver_path(self._data_dir), ReceiverState)
 
@@ -145,8 +157,9 @@ class Worker:
             streams=streams, actions=actions, severities=severities,
             dead_letters=_sum(loop.tally.dead_letters for loop in self._loops),
             letters_kept=self._letters_kept, letters_dropped=self._letters_dropped,
-            skipped=dict(tally.skipped), unknown=tally.unknown, gaps=dict(tally.gaps),
-            gap_seconds=dict(tally.gap_seconds),
+            skipped=dict(tally.skipped), unknown=tally.unknown,
+            gaps=self._gaps(lambda each: each.gaps),
+            gap_seconds=self._gaps(lambda each: each.gap_seconds),
             filters=self._leader.job.rules.counts(), unmatched=tally.unmatched, last=tally.last,
         )  # fmt: skip
 

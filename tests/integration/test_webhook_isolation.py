@@ -1,11 +1,14 @@
 """A webhook that misbehaves, in a whole run: no other sink notices."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from armorstack.cli.main import cli
 from armorstack.state import SinkState
 from tests.support.running import Running, running, synthetic_lines, until
 from tests.support.webhook_server import OK, Answer, WebhookServer, answer, flood, hang
@@ -107,6 +110,11 @@ def test_what_a_webhook_misses_in_an_outage_beyond_its_lag_is_a_gap(
         until(lambda: sink(run, "hook").stored == 10, "the later events")
         gaps = [gap for message in server.messages() for gap in message.get("gaps", ())]
         assert [(gap["reason"], gap["lost"]) for gap in gaps] == [("sink_behind", 100)]
+        until(lambda: (worker := run.worker()) and worker.gaps.get("sink_behind"), "the count")
+        told = CliRunner().invoke(cli, ["gaps", "--data-dir", str(run.data_dir), "--json"])
+        assert [
+            (gap["reason"], gap["source"], gap["lost"]) for gap in json.loads(told.stdout)["gaps"]
+        ] == [("sink_behind", "hook", 100)]
         assert run.stop() == 0
 
 

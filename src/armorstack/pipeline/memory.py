@@ -23,7 +23,8 @@ class Memory:
     """Takes gaps and events of one loop."""
 
     def __init__(self, work: Work, leads: bool) -> None:
-        """A loop that does not lead remembers nothing: another one sees the same events."""
+        """A loop that does not lead remembers only what its own sink missed: another one sees the
+        same events."""
         self._work, self._leads = work, leads
         self._gaps: list[GapNote] = []
         self._nodes: dict[tuple[str, str], Sighting] = {}
@@ -31,7 +32,7 @@ class Memory:
     def keep(self, gaps: Sequence[Gap], rows: pa.RecordBatch | None = None) -> None:
         """Take the gaps of a batch and, if given, all its events, filtered or not."""
         if not self._leads:
-            return
+            gaps, rows = [gap for gap in gaps if gap.reason == "sink_behind"], None
         for each in sightings(rows) if rows is not None else ():
             self._see(each)
         if gaps:
