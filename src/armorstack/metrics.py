@@ -130,8 +130,8 @@ METRICS: tuple[Definition, ...] = (
     ),
     Definition(
         "events_total", _C,
-        "Events taken by the first sink, duplicates among them; beyond web.series_limit label "
-        "sets all labels are `other`.", EVENT_LABELS,
+        "Events that came through the filters, duplicates among them; beyond web.series_limit "
+        "label sets all labels are `other`.", EVENT_LABELS,
     ),
     Definition("event_series", _G, "Label sets of armorstack_events_total."),
 )  # fmt: skip

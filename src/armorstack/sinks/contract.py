@@ -12,7 +12,7 @@ by those without a cursor; a durable cursor tells the spool where to begin.
 
 `cursor` is the position that is durable in the sink: a crash loses nothing up to it. It may lag
 behind what `write` took. Where it is None, what `write` took counts as durable. The spool keeps
-what lies after the cursor of every required sink.
+what lies after the cursor of every sink, for one that is not required within bounds.
 """
 
 from collections.abc import Sequence
