@@ -12,7 +12,10 @@
     │   └── RelayRefused     the relay answered, but not as a KubeArmor relay does
     ├── StoreError           the store cannot be used
     │   ├── StoreLocked      another process has it open
-    │   └── StoreTooNew      written by a newer version
+    │   ├── StoreTooNew      written by a newer version
+    │   └── QueryStopped     the answer took too long, or nobody waits for it any more
+    ├── QueryError           a query cannot be understood; says at which column: exit code 2
+    ├── AccessError          a token is wrong, has run out, or may not do this
     ├── DecodeError          one frame is malformed (a value in a result, rarely raised)
     └── EngineError          the store's engine refused a whole batch; pause, keep everything
 
@@ -79,6 +82,26 @@ class StoreLocked(StoreError):
 
 class StoreTooNew(StoreError):
     """The store was written by a newer version."""
+
+
+class QueryStopped(StoreError):
+    """A question was ended: its time was up, or whoever asked has left."""
+
+
+class QueryError(ArmorstackError):
+    """A query that cannot be understood."""
+
+    exit_code = 2
+
+    def __init__(self, message: str, *, column: int, length: int = 1, hint: str = "") -> None:
+        """`column` counts characters of the query from 0; `length` of them are meant."""
+        super().__init__(message, hint=hint)
+        self.column = column
+        self.length = length
+
+
+class AccessError(ArmorstackError):
+    """A token is wrong, has run out or was revoked, or does not allow this."""
 
 
 class DecodeError(ArmorstackError):
