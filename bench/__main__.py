@@ -1,18 +1,20 @@
 """`scripts/bench`: measures, prints a table, or one JSON object with `--json`.
 
 Fails when the load source gives fewer events than the figures need to mean anything; a figure
-that misses its target is shown, and judged by people.
+that misses its target is shown, and judged by people. `--pages` measures the read side instead.
 """
 
 import argparse
 import json
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 from rich.console import Console
 
-from bench import report
+from bench import pages, past, report
 from bench.children import BenchError
 from bench.plan import QUICK, Note, Plan, figures, measure
 from bench.targets import SOURCE_EVENTS_PER_S
@@ -26,6 +28,11 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help="times that each flat-out stage is run")
     parser.add_argument("--events", type=int, help="events of a flat-out run")
     parser.add_argument("--seconds", type=float, help="length of the run at 10,000 events/s")
+    parser.add_argument("--pages", action="store_true", help="pages, tail, export of 10 million")
+    parser.add_argument(
+        "--past", type=Path, metavar="DIR",
+        help="with --pages: a store that `python -m bench.past DIR` made; it is not changed",
+    )  # fmt: skip
     parser.add_argument(
         "--source-at-least", type=float, default=SOURCE_EVENTS_PER_S, metavar="N",
         help="events/s that the load source must give, %(default)s",
@@ -40,14 +47,23 @@ def plan_of(options: argparse.Namespace) -> Plan:
     return replace(plan, **{name: value for name, value in given.items() if value is not None})
 
 
-def measure_and_show(plan: Plan) -> dict[str, Any]:
+def measure_and_show(work: Callable[[Note], dict[str, Any]]) -> dict[str, Any]:
     """The figures; while they are measured, a terminal shows what is being done."""
     progress = Console(stderr=True)
     if not progress.is_terminal:
-        return figures(measure(plan, lambda _: None))
+        return work(lambda _: None)
     with progress.status("starting") as status:
         note: Note = status.update
-        return figures(measure(plan, note))
+        return work(note)
+
+
+def work_of(options: argparse.Namespace) -> Callable[[Note], dict[str, Any]]:
+    """What the command line asks to be measured."""
+    plan = plan_of(options)
+    if options.pages:
+        events = options.events or past.EVENTS
+        return lambda note: pages.measure(events, plan.rounds, options.past, note)
+    return lambda note: figures(measure(plan, note))
 
 
 def judge(rate: float, at_least: float) -> str:
@@ -64,7 +80,7 @@ def main() -> int:
     """Measure as the command line says; the exit code."""
     options = parse()
     try:
-        found = measure_and_show(plan_of(options))
+        found = measure_and_show(work_of(options))
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
@@ -72,7 +88,8 @@ def main() -> int:
         print(json.dumps(found, indent=2))
     else:
         report.show(found, Console())
-    fault = judge(found["source_events_per_s"], options.source_at_least)
+    rate = found.get("source_events_per_s")
+    fault = judge(rate, options.source_at_least) if rate is not None else ""
     if fault:
         print(f"bench: {fault}", file=sys.stderr)
     return 1 if fault else 0

@@ -37,12 +37,26 @@ OTHER_ROWS: tuple[tuple[str, str, str], ...] = (
     ("lost at 20,000 alerts/s", "lost_at_20000_per_s", "{:,}"),
     ("lost when the store stalls 1 s at 10,000/s", "lost_by_stall", "{:,}"),
     ("lost in all runs", "events_lost", "{:,}"),
+    ("overview, 24 h, median", "overview_median_ms", "{:.0f} ms"),
+    ("overview, 24 h, 95 %", "overview_p95_ms", "{:.0f} ms"),
+    ("overview, all time", "overview_all_time_s", "{:.2f} s"),
+    ("events, 24 h, median", "events_median_ms", "{:.0f} ms"),
+    ("events, 24 h, 95 %", "events_p95_ms", "{:.0f} ms"),
+    ("events, all time", "events_all_time_s", "{:.2f} s"),
+    ("first load, page and all it names", "first_load_kib", "{:.1f} KiB"),
+    ("arrival to live stream, 95 %", "tail_p95_ms", "{:.0f} ms"),
+    ("arrival to live stream, worst", "tail_worst_ms", "{:.0f} ms"),
+    ("export, CSV", "export_csv_s", "{:.0f} s"),
+    ("export, Parquet", "export_parquet_s", "{:.0f} s"),
+    ("worker's peak RSS before the exports", "worker_rss_before_export_mb", "{:.0f} MB"),
+    ("worker's peak RSS", "worker_rss_mb", "{:.0f} MB"),
 )
 
 
 def show(figures: Mapping[str, Any], console: Console) -> None:
     """Print the tables."""
-    console.print(_cpu(figures))
+    if "bare_receive_cpu_us_per_event" in figures:
+        console.print(_cpu(figures))
     console.print(_other(figures))
     console.print(_targets(figures))
 

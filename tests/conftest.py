@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 from tests.support import tools
 
 TESTS = Path(__file__).parent
-TIERS = ("unit", "property", "contract", "integration", "soak", "bench")
+TIERS = ("unit", "property", "contract", "integration", "browser", "soak", "bench")
 
 # No deadlines: the machine's speed is not what these tests are about.
 settings.register_profile("home", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -7,8 +7,11 @@ Arrow and DuckDB, the supervisor of all that and of gRPC.
 
 import os
 import socket
+import time
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -16,6 +19,11 @@ from armorstack import log, runlock
 from armorstack.config import Config, DuckdbSink, Sink, source_name
 from armorstack.control import Orders
 from armorstack.errors import ConfigError
+
+if TYPE_CHECKING:
+    from armorstack.engines.duckdb.store import Store
+    from armorstack.sinks.contract import Sink as SinkContract
+    from armorstack.store.contract import EventStore
 
 TAKE_OVER_S = 2.0
 """How long a process waits for its killed predecessor's lock."""
@@ -53,8 +61,12 @@ def run_worker(config: Config, orders: Orders, listener: socket.socket | None = 
     from armorstack.core.rules import compile_rules
     from armorstack.pipeline.job import Job
     from armorstack.sinks import make_sink
+    from armorstack.web.access.bearers import Bearers
+    from armorstack.web.access.front import GIVE_TLS, PLAIN, front_of
+    from armorstack.web.access.porter import Porter
     from armorstack.web.app import build
-    from armorstack.web.server import Server, address, bind
+    from armorstack.web.desk import Desk
+    from armorstack.web.server import Server, address, bind, tls_context
     from armorstack.worker import Worker
 
     _begin("worker", config)
@@ -76,15 +88,46 @@ def run_worker(config: Config, orders: Orders, listener: socket.socket | None = 
             )
             for name, sink in config.sink.items()
         ]
-        worker = Worker(config, jobs, orders, address(bound))
-        server = Server(build(worker, bound.getsockname()[0]), bound)
+        front = front_of(config.web, bound.getsockname()[:2])
+        porter = Porter(Bearers(config.data_dir), front)
+        worker = Worker(config, jobs, orders, address(bound), porter.denied)
+        desk = Desk(worker, searched([job.sink for job in jobs]), _now_us)
+        server = Server(build(desk, porter), bound, tls_context(config.web.tls))
         server.start()
+        if not front.shows_events:
+            structlog.get_logger().warning(PLAIN, http=address(bound), hint=GIVE_TLS)
         structlog.get_logger().info("worker starts", http=address(bound), data_dir=config.data_dir)
         try:
             worker.run()
         finally:
             server.stop()
         structlog.get_logger().info("worker ends")
+
+
+def searched(sinks: Sequence["SinkContract"]) -> Callable[[], "EventStore"]:
+    """What gives the store that pages and API ask: that of the first sink which has one."""
+    from armorstack.errors import EngineError, StoreError
+    from armorstack.sinks.duckdb import StoreSink
+    from armorstack.store.duckdb import LiveStore
+
+    sink = next((each for each in sinks if isinstance(each, StoreSink)), None)
+    asked: list[tuple[Store, LiveStore]] = []
+
+    def store() -> LiveStore:
+        if sink is None:
+            hint = "add [sink.duckdb] to the settings"
+            raise StoreError("no sink keeps events so that they can be searched", hint=hint)
+        try:
+            held = sink.store
+        except EngineError as error:
+            hint = "look again in a moment; /ready says what it waits for"
+            raise StoreError("the store is not open yet", hint=hint) from error
+        # A sink that broke down opens another store.
+        if not asked or asked[0][0] is not held:
+            asked[:] = [(held, LiveStore(held))]
+        return asked[0][1]
+
+    return store
 
 
 def vet(config: Config) -> None:
@@ -109,6 +152,10 @@ def leading_sink(config: Config) -> str:
 def keeps_original(sink: Sink) -> bool:
     """Whether the sink wants each event's bytes as they came."""
     return isinstance(sink, DuckdbSink) and sink.keep_original
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000
 
 
 def _begin(process: str, config: Config) -> None:

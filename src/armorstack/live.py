@@ -29,6 +29,7 @@ class LiveDisplay:
     """Replaces its picture in place; notes scroll by above it."""
 
     in_place = True
+    is_seen = True
 
     def __init__(self, console: Console, ledger: Ledger) -> None:
         self._console, self._ledger = console, ledger
@@ -49,6 +50,10 @@ class LiveDisplay:
         """Print a line above the picture."""
         self._console.print(Text(printable(line)), soft_wrap=True)
 
+    def greet(self, line: str) -> None:
+        """Print it above the picture, where it stays."""
+        self.note(line)
+
     def close(self) -> None:
         """Take the picture away."""
         self._live.stop()
@@ -64,7 +69,7 @@ def draw(picture: Picture, ledger: Ledger, width: int, height: int) -> Renderabl
     parts += [_line(f"! {reason}", "bold yellow") for reason in reasons]
     if room > 1:
         parts += [Text(""), _events(picture.worker.last[:room] if picture.worker else (), width)]
-    parts.append(_line(f"{picture.url}metrics · {picture.data_dir} · Ctrl-C ends", "dim"))
+    parts.append(_line(f"{picture.url} · {picture.data_dir} · Ctrl-C ends", "dim"))
     return Group(*parts)
 
 

@@ -129,6 +129,9 @@ METRICS: tuple[Definition, ...] = (
         "heard last.", ("cluster", "node"),
     ),
     Definition(
+        "http_denied_total", _C, "Requests for pages or API that were refused.", ("reason",)
+    ),
+    Definition(
         "events_total", _C,
         "Events that came through the filters, duplicates among them; beyond web.series_limit "
         "label sets all labels are `other`.", EVENT_LABELS,
@@ -146,6 +149,8 @@ class Memory(Struct, frozen=True):
     open_gaps: tuple[Gap, ...] = ()
     nodes: tuple[tuple[str, str, int], ...] = ()
     """Cluster, node, and when its newest event was received, in microseconds since 1970."""
+    denied: Mapping[str, int] = {}
+    """Requests that were refused, by reason."""
 
 
 NOTHING = Memory()
@@ -259,6 +264,7 @@ def _of_memory(memory: Memory) -> Iterator[Sample]:
     yield from _by_reason("gaps_open", counts)
     for cluster, node, received_us in memory.nodes:
         yield "node_last_seen_timestamp_seconds", (cluster, node), (received_us / 1e6,)
+    yield from _by_reason("http_denied_total", memory.denied)
 
 
 def _of_events(events: EventCounts) -> Iterator[Sample]:

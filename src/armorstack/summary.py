@@ -66,12 +66,17 @@ class Display(Protocol):
 
     in_place: bool
     """Whether it draws over what it drew, so that nobody else may write to the terminal."""
+    is_seen: bool
+    """Whether it is a terminal that somebody looks at, and no log."""
 
     def show(self, picture: Picture) -> None:
         """Show this moment."""
 
     def note(self, line: str) -> None:
         """Tell something that happened, once."""
+
+    def greet(self, line: str) -> None:
+        """Tell what a person needs to begin, once."""
 
     def close(self) -> None:
         """Leave the terminal as it was found."""
@@ -196,6 +201,7 @@ class PlainDisplay:
 
     def __init__(self, stream: TextIO, *, every_s: float = PLAIN_EVERY_S) -> None:
         self._stream, self._every_us = stream, int(every_s * 1e6)
+        self.is_seen = not stream.closed and stream.isatty()
         self._next_us = 0
         self._sources: dict[str, str] = {}
         self._reasons: set[str] = set()
@@ -234,6 +240,10 @@ class PlainDisplay:
         except (OSError, ValueError):
             return
 
+    def greet(self, line: str) -> None:
+        """Write the line."""
+        self.note(line)
+
     def close(self) -> None:
         """Nothing to tidy up."""
 
@@ -242,6 +252,7 @@ class QuietDisplay:
     """Says nothing but what happened once."""
 
     in_place = False
+    is_seen = False
 
     def __init__(self, stream: TextIO) -> None:
         self._plain = PlainDisplay(stream)
@@ -252,6 +263,9 @@ class QuietDisplay:
     def note(self, line: str) -> None:
         """Write the line."""
         self._plain.note(line)
+
+    def greet(self, line: str) -> None:
+        """Nothing."""
 
     def close(self) -> None:
         """Nothing to tidy up."""

@@ -28,7 +28,9 @@ from armorstack.state import (
     worker_path,
 )
 from armorstack.summary import Display, Ledger, Picture
-from armorstack.web.server import address, bind
+from armorstack.web.access.invitation import invitation, page_url
+from armorstack.web.access.owner import owner_token
+from armorstack.web.server import bind, tls_context
 
 POLL_S = 0.1
 SHOW_S = 0.5
@@ -45,14 +47,20 @@ def supervise(
     """Run until all sources are finished or a signal comes; the exit code.
 
     `read` gives the settings anew when SIGHUP comes; what it raises leaves the old ones in force.
-    Raises `SpoolLocked`, `StoreLocked` and `ConfigError` before anything is started.
+    Raises `SpoolLocked`, `StoreLocked`, `AccessError`, `ConfigError` before anything is started.
     """
     with runlock.hold(config.data_dir, "run"):
         wait_for_leftovers(config.data_dir)
+        tls_context(config.web.tls)
+        token = owner_token(config.data_dir)
         with bind(config.web.listen) as listener:
             display = make_display()
             try:
-                return Supervisor(config, ledger, display, listener, read).run()
+                supervisor = Supervisor(config, ledger, display, listener, read)
+                bound = listener.getsockname()[:2]
+                for line in invitation(config.web, bound, token, is_seen=display.is_seen):
+                    display.greet(line)
+                return supervisor.run()
             finally:
                 display.close()
 
@@ -66,7 +74,7 @@ class Supervisor:
     ) -> None:  # fmt: skip
         self._data_dir = config.data_dir
         self._ledger, self._display = ledger, display
-        self._url = f"http://{address(listener)}/"
+        self._url = page_url(config.web, listener.getsockname()[:2])
         self._started_us = _now_us()
         self._interrupts = 0
         self._told_to_stop = self._hung_up = False

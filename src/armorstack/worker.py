@@ -15,10 +15,10 @@ from typing import TypeVar
 import structlog
 
 from armorstack import metrics
-from armorstack.config import Config
+from armorstack.config import Config, DuckdbSink
 from armorstack.control import Orders
 from armorstack.counting import EventCounts
-from armorstack.errors import SpoolError
+from armorstack.errors import EngineError, SpoolError
 from armorstack.health import Health, health, is_live, not_ready
 from armorstack.open_gaps import open_gaps
 from armorstack.pipeline.job import Job
@@ -36,6 +36,7 @@ from armorstack.state import (
     worker_path,
     write_state,
 )
+from armorstack.web.desk import Keeping
 
 T = TypeVar("T", int, float)
 BEHIND = "sink_behind"
@@ -49,13 +50,18 @@ log = structlog.get_logger()
 class Worker:
     """Everything of the worker process but moving and answering; the pages' view of it."""
 
-    def __init__(self, config: Config, jobs: Sequence[Job], orders: Orders, http: str) -> None:
-        """`http` is where the pages are answered, for the report."""
-        self._http = http
+    def __init__(
+        self, config: Config, jobs: Sequence[Job], orders: Orders, http: str,
+        denied: Callable[[], Mapping[str, int]] = dict,
+    ) -> None:  # fmt: skip
+        """`http` is where the pages are answered, for the report; `denied` counts requests that
+        were refused there, by reason."""
+        self._http, self._denied = http, denied
         self._orders = orders
         self._data_dir = config.data_dir
         self._started_us = _now_us()
         self._series_limit = config.web.series_limit
+        self._settings = config.sink
         self._events = EventCounts(self._series_limit)
         folder = Path(config.data_dir) / "spool"
         self._reader = Reader.open(folder)
@@ -115,15 +121,27 @@ class Worker:
         receiver = self._receiver()
         live = receiver if is_live(receiver, now_us) else None
         # A receiver that is not live has a gap open.
-        memory = metrics.Memory(open_gaps(receiver, now_us), self._nodes())
+        memory = metrics.Memory(open_gaps(receiver, now_us), self.nodes(), self._denied())
         return metrics.render(live, self._state("running"), self._events, now_us, memory)
 
-    def _nodes(self) -> tuple[tuple[str, str, int], ...]:
-        """The nodes heard last: cluster, name, when."""
+    def nodes(self) -> tuple[tuple[str, str, int], ...]:
+        """The nodes heard last: cluster, name, when; at most `web.series_limit`."""
         with contextlib.suppress(SpoolError):
             nodes = self._work.nodes(self._series_limit)
             return tuple((each.cluster, each.node, each.last_received_us) for each in nodes)
         return ()
+
+    def keeping(self) -> Keeping | None:
+        """What the embedded store keeps; None: there is none, or it is not open."""
+        from armorstack.sinks.duckdb import StoreSink
+
+        for sink in (loop.job.sink for loop in self._loops):
+            settings = self._settings.get(sink.name)
+            if isinstance(sink, StoreSink) and isinstance(settings, DuckdbSink):
+                with contextlib.suppress(EngineError):
+                    size = sink.store.status().part_bytes
+                    return Keeping(settings.max_age_days, settings.max_bytes, size)
+        return None
 
     def _gaps(self, of: Callable[[Tally], Mapping[str, T]]) -> dict[str, T]:
         """Gaps by reason, as the leading loop sees them; what a sink missed only its own does."""

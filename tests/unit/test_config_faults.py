@@ -51,7 +51,7 @@ WRONG = {
     "a name of another struct is no help": (
         "[web]\nreplacment = 1\n",
         "$.web.replacment: no such setting (line 2 of f.toml)",
-        "remove it; settings here are listen, series_limit",
+        "remove it; settings here are listen, hosts, proxies, tls, series_limit",
     ),
     "a setting of another type": (
         '[[source]]\ntype = "sample"\naddress = "x"\n',

@@ -38,6 +38,7 @@ WORKER = WorkerState(
 MEMORY = Memory(
     (Gap("disconnect", "relay/a:1", 1, NOW), Gap("disconnect", "relay/b:1", 1, NOW)),
     (("prod", "node\n1", NOW - 500_000),),
+    {"wrong": 14, "host": 0},
 )
 ROW = {
     "stream": "alert", "namespace_name": 'shop\n"1"', "policy_name": "p", "severity": "5",
@@ -81,6 +82,8 @@ def test_the_values_are_those_of_the_reports() -> None:
     assert value("unmatched_events_total") == 4
     assert value("filter_dropped_events_total", filter='drop "1"', type="drop") == 21
     assert value("filter_changed_events_total", filter="redact-2", type="redact") == 22
+    assert value("http_denied_total", reason="wrong") == 14
+    assert value("http_denied_total", reason="host") == 0
     assert value("sink_missed_frames_total", sink="duckdb", reason="dropped_oldest") == 12
 
 

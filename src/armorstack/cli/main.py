@@ -31,6 +31,10 @@ class Entry(Struct, frozen=True):
 
 COMMANDS: dict[str, Entry] = {
     "run": Entry("run", "Receive events, keep them, store them; with a live summary."),
+    "tail": Entry("tail", "Events as they arrive."),
+    "query": Entry("query", "Stored events: tables, counts, groups, SQL."),
+    "export": Entry("export", "All events that are meant, as a file."),
+    "stats": Entry("stats", "What there is, at a glance."),
     "check-config": Entry("check_config", "Whether the settings are right, and what they come to."),
     "config": Entry("config", "Help with the settings: example, presets."),
     "doctor": Entry("doctor", "Find out what is wrong, and what mends it."),
@@ -39,6 +43,8 @@ COMMANDS: dict[str, Entry] = {
     "noise": Entry("noise", "What makes the volume, and the filter that removes it."),
     "gaps": Entry("gaps", "When events were or may have been lost, and why."),
     "nodes": Entry("nodes", "When each node was heard last."),
+    "report": Entry("report", "The overview and the lists as one HTML file."),
+    "token": Entry("token", "Who may see pages and API: create, list, revoke, url."),
     "try-config": Entry("try_config", "Send events through filters and matches, and look."),
     "completion": Entry("completion", "Print the completion script of a shell."),
     "receiver": Entry("receiver", "The process that reads sources and writes the spool.", True),

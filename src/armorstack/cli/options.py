@@ -38,9 +38,19 @@ SOURCES = (
     click.option("--count", type=int, metavar="N", help="Stop after so many sample events."),
 )
 
-LISTEN = click.option(
-    "--listen", metavar="HOST:PORT", help="Health and metrics; port 0 takes a free one."
-)
+WEB = (
+    click.option(
+        "--listen", metavar="HOST:PORT",
+        help="Pages, API, health and metrics; port 0 takes a free one.",
+    ),
+    click.option("--web-cert", metavar="FILE", help="Certificate for pages and API, PEM."),
+    click.option("--web-key", metavar="FILE", help="Its private key, PEM."),
+    click.option("--web-host", multiple=True, metavar="NAME", help="A name that pages answer to."),
+    click.option(
+        "--behind-proxy", multiple=True, metavar="NETWORK",
+        help="Where the proxies are that ask for others, such as 10.0.0.0/8.",
+    ),
+)  # fmt: skip
 
 
 def with_options(*options: Callable[[Function], Function]) -> Callable[[Function], Function]:
@@ -64,11 +74,22 @@ def load_config(
     overrides: dict[str, Any] = {}
     if flags.get("data_dir"):
         overrides["data_dir"] = str(Path(flags["data_dir"]).absolute())
-    if flags.get("listen"):
-        overrides["web"] = {"listen": flags["listen"]}
+    if web := _web(flags):
+        overrides["web"] = web
     if sources := _sources(flags):
         overrides["source"] = sources
     return load(config_file, overrides, also=also)
+
+
+def _web(flags: dict[str, Any]) -> dict[str, Any]:
+    lists = {"hosts": "web_host", "proxies": "behind_proxy"}
+    web: dict[str, Any] = {
+        name: list(flags[flag]) for name, flag in lists.items() if flags.get(flag)
+    }
+    files = {"cert_file": "web_cert", "key_file": "web_key"}
+    tls = {n: str(Path(flags[flag]).absolute()) for n, flag in files.items() if flags.get(flag)}
+    listen = {"listen": flags["listen"]} if flags.get("listen") else {}
+    return web | listen | ({"tls": tls} if tls else {})
 
 
 def _sources(flags: dict[str, Any]) -> list[dict[str, Any]]:

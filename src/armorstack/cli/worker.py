@@ -6,17 +6,17 @@ from typing import Any
 
 import click
 
-from armorstack.cli.options import LISTEN, SETTINGS, load_config, with_options
+from armorstack.cli.options import SETTINGS, WEB, load_config, with_options
 
 
 @click.command("worker")
-@with_options(*SETTINGS, LISTEN)
+@with_options(*SETTINGS, *WEB)
 @click.option("--control-fd", type=int, hidden=True)
 @click.option("--http-fd", type=int, hidden=True)
 def command(
     config_file: Path | None, control_fd: int | None, http_fd: int | None, **flags: Any
 ) -> None:
-    """Store what the spool holds; answer for health and metrics (for a container of its own)."""
+    """Store what the spool holds; answer pages, API and metrics (for a container of its own)."""
     from armorstack.app import run_worker
     from armorstack.config import Config
     from armorstack.config.change import Change

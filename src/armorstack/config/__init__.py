@@ -38,7 +38,7 @@ from armorstack.config.sources import (
     Tls,
     source_name,
 )
-from armorstack.config.tree import Config, Log, Spool, Web
+from armorstack.config.tree import Config, Log, Spool, Web, WebTls
 
 __all__ = [
     "EVERY_TAG",
@@ -74,6 +74,7 @@ __all__ = [
     "ThrottleFilter",
     "Tls",
     "Web",
+    "WebTls",
     "WebhookSink",
     "check",
     "filter_name",

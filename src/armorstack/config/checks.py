@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from armorstack.config.filters import Filter, Match, PresetFilter
 from armorstack.config.sinks import WebhookSink
 from armorstack.config.sources import RelaySource, source_name
-from armorstack.config.tree import Config
+from armorstack.config.tree import Config, Web
 from armorstack.errors import ConfigError
 
 CUT = "…"
@@ -30,7 +30,7 @@ def parse_address(path: str, text: str) -> tuple[str, int]:
 
 def check(config: Config) -> None:
     """Faults that lie between settings, each with its path."""
-    parse_address("$.web.listen", config.web.listen)
+    _check_web(config.web)
     for index, source in enumerate(config.source):
         if isinstance(source, RelaySource):
             _check_relay(f"$.source[{index}]", source)
@@ -95,11 +95,32 @@ def _check_webhook(path: str, sink: WebhookSink) -> None:
         if file and not os.access(file, os.R_OK):
             raise ConfigError(f"{path}.{name}: {file} cannot be read")
     for index, network in enumerate(sink.allowed_networks):
-        try:
-            ipaddress.ip_network(network)
-        except ValueError as error:
-            hint = "write a network such as 10.0.0.0/8 or fd00::/8"
-            raise ConfigError(f"{path}.allowed_networks[{index}]: {error}", hint=hint) from error
+        _check_network(f"{path}.allowed_networks[{index}]", network)
+
+
+def _check_network(path: str, network: str) -> None:
+    try:
+        ipaddress.ip_network(network)
+    except ValueError as error:
+        hint = "write a network such as 10.0.0.0/8 or fd00::/8"
+        raise ConfigError(f"{path}: {error}", hint=hint) from error
+
+
+def _check_web(web: Web) -> None:
+    parse_address("$.web.listen", web.listen)
+    if bool(web.tls.cert_file) != bool(web.tls.key_file):
+        missing = "key_file" if web.tls.cert_file else "cert_file"
+        raise ConfigError(f"$.web.tls.{missing}: missing; TLS needs certificate and key")
+    for name in ("cert_file", "key_file"):
+        file = getattr(web.tls, name)
+        if file and not os.access(file, os.R_OK):
+            raise ConfigError(f"$.web.tls.{name}: {file} cannot be read")
+    for index, host in enumerate(web.hosts):
+        if not re.fullmatch(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]", host):
+            hint = "write a name such as armorstack.example.org, without https:// and port"
+            raise ConfigError(f"$.web.hosts[{index}]: {host!r} is no name of a host", hint=hint)
+    for index, network in enumerate(web.proxies):
+        _check_network(f"$.web.proxies[{index}]", network)
 
 
 def _check_relay(path: str, source: RelaySource) -> None:

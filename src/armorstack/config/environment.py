@@ -26,8 +26,10 @@ SINKS: dict[str, type[Struct]] = {
 }
 """Type of a sink → its struct."""
 
-RESERVED = frozenset({"ARMORSTACK_CONFIG", "ARMORSTACK_DEBUG"})
-"""Variables that are no settings: the settings file itself, and tracebacks."""
+RESERVED = frozenset(
+    {"ARMORSTACK_CONFIG", "ARMORSTACK_DEBUG", "ARMORSTACK_TOKEN", "ARMORSTACK_URL"}
+)
+"""Variables that are no settings: the settings file itself, tracebacks, and whom commands ask."""
 
 FROM_KUBERNETES = re.compile(r"_(SERVICE_(HOST|PORT)(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)$")
 """Kubernetes sets such names in every pod beside a Service called `armorstack…`."""

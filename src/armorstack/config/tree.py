@@ -27,11 +27,28 @@ class Spool(Struct, frozen=True, forbid_unknown_fields=True):
     """Size of the file that is released when the disk is full, so that deletes can go on."""
 
 
+class WebTls(Struct, frozen=True, forbid_unknown_fields=True):
+    """Identity towards browsers and programs; without it plain HTTP is spoken."""
+
+    cert_file: str = ""
+    """PEM file with our certificate chain, our own certificate first."""
+    key_file: str = ""
+    """PEM file with its private key, without a password."""
+
+
 class Web(Struct, frozen=True, forbid_unknown_fields=True):
-    """Health, metrics and pages."""
+    """Health, metrics, pages and API."""
 
     listen: str = "127.0.0.1:7780"
-    """`HOST:PORT`; port 0 takes a free one."""
+    """`HOST:PORT`; port 0 takes a free one. Elsewhere than on loopback, pages and API need `tls` or
+    `proxies`."""
+    hosts: tuple[str, ...] = ()
+    """Names that pages and API answer to, besides localhost and addresses."""
+    proxies: tuple[str, ...] = ()
+    """Networks of the proxies before us, such as `10.0.0.0/8`: what they say of clients is
+    believed, and nobody else elsewhere is answered."""
+    tls: WebTls = field(default_factory=WebTls)
+    """Identity towards browsers and programs; without it plain HTTP is spoken."""
     series_limit: Count = 1000
     """Label sets kept per metric of events; the rest is counted as `other`."""
 

@@ -101,6 +101,18 @@ def any_of(masks: Sequence[pa.BooleanArray]) -> pa.BooleanArray:
     return result
 
 
+def segments(glob: str) -> list[str]:
+    """The globs between its stars: what each matches has as many characters as it names."""
+    found, start, at = [], 0, 0
+    while at < len(glob):
+        if glob[at] == "*":
+            found.append(glob[start:at])
+            start = at + 1
+        at = (glob[at] == "[" and _class_end(glob, at)) or at
+        at += 1
+    return [*found, glob[start:]]
+
+
 def regex(glob: str) -> str:
     """The glob as an RE2 expression without anchors; raises GlobFault."""
     result, at = "", 0

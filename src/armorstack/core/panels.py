@@ -9,10 +9,11 @@ from typing import Literal
 
 from msgspec import Struct
 
-Kind = Literal["count", "time", "bars", "table", "heatmap", "events"]
-"""A number · counts over time, stacked · the top values as bars · groups with columns · two fields
-against each other · the newest events."""
+Kind = Literal["count", "time", "bars", "table", "heatmap", "events", "seen"]
+"""A number (with fields: how many groups) · counts over time, stacked · the top values as bars ·
+groups with columns · two fields against each other · the newest events · the first and the last."""
 Colours = Literal["series", "severity", "action"]
+Drill = Literal["events", "policy", "pod", "namespace", "node", ""]
 
 
 class Panel(Struct, frozen=True, kw_only=True):
@@ -33,7 +34,7 @@ class Panel(Struct, frozen=True, kw_only=True):
     colours: Colours = "series"
     columns: int = 6
     """Width in twelfths of a page."""
-    drill: Literal["events", "policy", "pod", "namespace", "node", ""] = "events"
+    drill: Drill = "events"
     """The page that a value leads to; empty: none."""
     doc: str = ""
     """One sentence for who does not know the word in the title."""

@@ -35,7 +35,7 @@ def examine(case: Case, tell: Tell) -> Iterator[Finding]:
     yield from _guarded("spool", partial(check_spool, case, scene))
     yield from _guarded("store", partial(check_sinks, case, scene))
     yield from _guarded("process", partial(check_processes, case, scene))
-    yield from _guarded("process", partial(check_web, scene))
+    yield from _guarded("process", partial(check_web, scene, case.config.web))
     yield from _guarded("clock", check_clock)
     yield from _guarded("source", partial(_check_any_source, case, scene))
     yield from _examine_sources(case, scene, tell)

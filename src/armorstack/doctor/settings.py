@@ -45,7 +45,7 @@ def _fault_of_rules(config: Config) -> ConfigError | None:
 
 
 def _check_listen(config: Config) -> Iterator[Finding]:
-    from armorstack.web.app import is_loopback
+    from armorstack.web.access.front import is_loopback
 
     host, _ = parse_address("$.web.listen", config.web.listen)
     if not is_loopback(host):
@@ -58,6 +58,8 @@ def _secret_files(config: Config) -> Iterator[Path]:
     for source in config.source:
         if isinstance(source, RelaySource) and source.tls and source.tls.key_file:
             yield Path(source.tls.key_file)
+    if config.web.tls.key_file:
+        yield Path(config.web.tls.key_file)
     for sink in config.sink.values():
         if isinstance(sink, WebhookSink):
             yield from (Path(name) for name in (sink.url_file, sink.token_file) if name)

@@ -16,24 +16,17 @@ import duckdb
 import pyarrow as pa
 
 from armorstack.core.batch import SCHEMA
-from armorstack.engines.duckdb.connection import first_line, open_reader, quoted
+from armorstack.engines.duckdb.connection import first_line, open_reader
 from armorstack.engines.duckdb.part import Part
+from armorstack.engines.duckdb.snapshot import BATCH_ROWS, OUT_OF_MEMORY, Snapshot, View
 from armorstack.errors import StoreError
-
-BATCH_ROWS = 8192
-_COLUMNS = ", ".join(f'"{name}"' for name in SCHEMA.names)
-_NARROWER = "look at a shorter time with --since and --until"
-
-
-class PartGone(Exception):
-    """A part was merged or removed while it was read: list again and begin anew."""
 
 
 class Events(Protocol):
     """Events as a table `events` that has the columns of `SCHEMA`."""
 
     def query(self, sql: str) -> pa.Table:
-        """The answer to a SELECT; a small one. Raises StoreError or PartGone."""
+        """The answer to a SELECT; a small one. Raises StoreError."""
 
     def stream(self, sql: str) -> Iterator[pa.RecordBatch]:
         """The same for a large answer, some thousand rows at a time."""
@@ -73,36 +66,24 @@ class PartEvents:
         self, session: Session, root: Path, parts: Sequence[Part],
         start_us: int | None = None, end_us: int | None = None,
     ) -> None:  # fmt: skip
-        self._files = [root / "parts" / part.name for part in parts]
         self._rows = sum(part.rows for part in parts)
-        self._connection = session.connection
-        source = _source(self._files, [part.layout for part in parts], _bounds(start_us, end_us))
-        with self._wrapped():
-            self._connection.execute(f"CREATE OR REPLACE TEMP VIEW events AS {source}")
+        self._snapshot = Snapshot(
+            root / "parts", View(tuple(parts)), session.connection,
+            failing="the store's parts cannot be read",
+        )  # fmt: skip
+        self._span = (start_us, end_us)
 
     def rows(self) -> int:
         """Rows of the parts, also those outside the span."""
         return self._rows
 
     def query(self, sql: str) -> pa.Table:
-        """See `Events`."""
-        with self._wrapped():
-            return self._connection.sql(sql).to_arrow_table()
+        """See `Events`; raises PartGone, too."""
+        return self._snapshot.query(sql, (), *self._span)
 
     def stream(self, sql: str) -> Iterator[pa.RecordBatch]:
-        """See `Events`."""
-        with self._wrapped():
-            yield from self._connection.sql(sql).to_arrow_reader(BATCH_ROWS)
-
-    @contextlib.contextmanager
-    def _wrapped(self) -> Iterator[None]:
-        try:
-            yield
-        except (duckdb.Error, pa.ArrowException, OSError) as error:
-            if not all(file.exists() for file in self._files):
-                raise PartGone from error
-            told = f"the store's parts cannot be read: {first_line(error)}"
-            raise StoreError(told, hint=_hint(error)) from error
+        """See `Events`; raises PartGone, too."""
+        yield from self._snapshot.stream(sql, (), *self._span)
 
 
 class BatchEvents:
@@ -144,32 +125,4 @@ class BatchEvents:
 
 
 def _hint(error: Exception) -> str:
-    return _NARROWER if isinstance(error, duckdb.OutOfMemoryException) else ""
-
-
-def _bounds(start_us: int | None, end_us: int | None) -> str:
-    told = [f"time >= make_timestamp({start_us})"] if start_us is not None else []
-    told += [f"time < make_timestamp({end_us})"] if end_us is not None else []
-    return f" WHERE {' AND '.join(told)}" if told else ""
-
-
-def _source(files: Sequence[Path], layouts: Sequence[str], where: str) -> str:
-    """The SELECT behind `events`. Files of one layout are one scan; what one lacks is null."""
-    nothing = ", ".join(f'NULL::{_TYPES[field.type]} AS "{field.name}"' for field in SCHEMA)
-    scans = [f"SELECT {nothing} WHERE false"]
-    for layout in sorted(set(layouts)):
-        same = [quoted(str(f)) for f, each in zip(files, layouts, strict=True) if each == layout]
-        names = ", ".join(same)
-        scans.append(f"SELECT * FROM read_parquet([{names}], hive_partitioning = false)")
-    return f"SELECT {_COLUMNS} FROM ({' UNION ALL BY NAME '.join(scans)}){where}"
-
-
-_TYPES = {
-    pa.binary(): "BLOB",
-    pa.string(): "VARCHAR",
-    pa.int32(): "INTEGER",
-    pa.int64(): "BIGINT",
-    pa.timestamp("us"): "TIMESTAMP",
-    pa.list_(pa.string()): "VARCHAR[]",
-    pa.map_(pa.string(), pa.string()): "MAP(VARCHAR, VARCHAR)",
-}
+    return OUT_OF_MEMORY if isinstance(error, duckdb.OutOfMemoryException) else ""

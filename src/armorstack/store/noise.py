@@ -14,8 +14,9 @@ from armorstack.core.noise import POSTURE, Group, Leads, Report, Stream, Tables
 from armorstack.core.noise_candidates import candidates
 from armorstack.core.noise_count import FOLD_COLUMNS, FOLD_KEY, Count
 from armorstack.engines.duckdb.connection import fit_path
+from armorstack.engines.duckdb.snapshot import PartGone
 from armorstack.errors import StoreError
-from armorstack.store.events import Events, PartEvents, PartGone, Session
+from armorstack.store.events import Events, PartEvents, Session
 from armorstack.store.parts import Listing, list_parts
 
 Advance = Callable[[int], None]

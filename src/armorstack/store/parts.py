@@ -7,6 +7,7 @@ a file that is gone.
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeAlias
 
 from msgspec import Struct
 
@@ -22,18 +23,26 @@ class Listing(Struct, frozen=True):
     """Files that are no parts, or damaged."""
 
 
-def list_parts(root: Path, start_us: int | None = None, end_us: int | None = None) -> Listing:
+Known: TypeAlias = dict[tuple[str, int, int], Part]
+"""Parts that were read before, by name, size and time of change."""
+
+
+def list_parts(
+    root: Path, start_us: int | None = None, end_us: int | None = None, known: Known | None = None
+) -> Listing:
     """The parts below `root` (the folder `parts`) that may hold events of this span.
 
-    Bounds are microseconds since 1970, the end exclusive; None: no bound.
+    Bounds are microseconds since 1970, the end exclusive; None: no bound. With `known`, files that
+    were read before are not opened again.
     """
+    known = {} if known is None else known
     found: list[Part] = []
     unreadable = 0
     for file in sorted(root.glob("day=*/*.parquet")):
         if not _touches(file.parent.name.removeprefix("day="), start_us, end_us):
             continue
         try:
-            found.append(read_footer(root, str(file.relative_to(root))))
+            found.append(_read(root, file, known))
         except ValueError:
             # A part that was merged away since the folder was read is no fault.
             unreadable += file.exists()
@@ -41,6 +50,14 @@ def list_parts(root: Path, start_us: int | None = None, end_us: int | None = Non
             continue
     kept = [part for part in _current(found) if _overlaps(part, start_us, end_us)]
     return Listing(tuple(kept), unreadable)
+
+
+def _read(root: Path, file: Path, known: Known) -> Part:
+    told, name = file.stat(), str(file.relative_to(root))
+    key = (name, told.st_size, told.st_mtime_ns)
+    if key not in known:
+        known[key] = read_footer(root, name)
+    return known[key]
 
 
 def _current(found: list[Part]) -> list[Part]:

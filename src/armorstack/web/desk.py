@@ -45,6 +45,23 @@ class View(Protocol):
     def metrics(self) -> bytes:
         """All metrics in the Prometheus text format."""
 
+    def nodes(self) -> tuple[tuple[str, str, int], ...]:
+        """The nodes heard last: cluster, name, and when its newest event was received."""
+
+    def keeping(self) -> "Keeping | None":
+        """What the embedded store keeps; None: there is none."""
+
+
+class Keeping(Struct, frozen=True):
+    """What the embedded store was told to keep, and how much it is."""
+
+    max_age_days: float
+    """0: for ever."""
+    max_bytes: int
+    """0: no limit."""
+    disk_bytes: int
+    """What its files take now."""
+
 
 class Desk(Struct, frozen=True):
     """Handed to every module that has routes."""
@@ -71,7 +88,9 @@ def store_for(request: Request, desk: Desk) -> EventStore:
 
 
 def asked_of(request: Request, desk: Desk, also: tuple[str, ...] = ()) -> Asked:
-    """What the URL asks for; see `parse_asked`."""
+    """What the URL asks for; see `parse_asked`. Every page may be refreshed by itself."""
+    if not request.url.path.startswith("/api/"):
+        also = (*also, "refresh")
     return parse_asked(request.query_params.multi_items(), desk.now_us(), parse, also)
 
 

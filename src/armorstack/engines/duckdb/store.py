@@ -8,7 +8,7 @@ parts; an event is in the tail or in one part, never in both. One thread writes 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import duckdb
 import pyarrow as pa
@@ -30,8 +30,11 @@ from armorstack.engines.duckdb.parquet import (
     write_part,
 )
 from armorstack.engines.duckdb.part import DAY_US, Kind, Part
-from armorstack.engines.duckdb.reader import Reader, View
+from armorstack.engines.duckdb.place import PlaceKey
+from armorstack.engines.duckdb.reader import Reader
+from armorstack.engines.duckdb.recent import Recent
 from armorstack.engines.duckdb.reserve import Reserve
+from armorstack.engines.duckdb.snapshot import Snapshot, Values, View
 from armorstack.engines.duckdb.tail import Tail
 from armorstack.errors import EngineError, StoreError
 
@@ -68,6 +71,10 @@ class Store:
         catalog: Catalog, reader: Reader,
     ) -> None:  # fmt: skip
         self._root = root / "parts"
+        self.opened_us: Final = now_us()
+        """Tells one opening of the store from another."""
+        self.places: Final = PlaceKey.of(root)
+        """What makes places in the order of arrival, and reads them."""
         self._settings = settings
         self._max_age_us = round(settings.max_age_days * DAY_US)
         self._now_us = now_us
@@ -76,6 +83,7 @@ class Store:
         self._reserve = Reserve(root / "reserve")
         self._opened = contextlib.ExitStack()
         self._tail = Tail(settings.part_rows)
+        self._recent = Recent()
         self._known = Known(self._stored_ids, _KNOWN_IDS)
         self._parts: dict[str, Part] = {}
         self._listed: tuple[Part, ...] = ()
@@ -120,13 +128,17 @@ class Store:
             if self._tail.is_full():
                 self._flush()
             fresh = self._known.fresh(batch.rows)
-        self._tail.add(fresh, now_us=self._now_us(), keep_original=self._settings.keep_original)
+        kept = self._tail.add(
+            fresh, now_us=self._now_us(), keep_original=self._settings.keep_original
+        )
         self._tail.taken += len(batch.rows)
         if batch.last < self._taken:
             # Another spool, counted anew: what was durable in the old one says nothing here.
             self._cursor = 0
         self._taken = batch.last
         self._gaps += batch.gaps
+        if len(kept):
+            self._recent = self._recent.joined(kept)
         duplicates = len(batch.rows) - len(fresh)
         self._accepted += len(fresh)
         self._duplicates += duplicates
@@ -167,12 +179,22 @@ class Store:
     def query(
         self,
         sql: str,
-        params: Sequence[Any] | dict[str, Any] = (),
+        params: Values = (),
         start_us: int | None = None,
         end_us: int | None = None,
     ) -> pa.Table:
         """See `Reader.query`."""
         return self._reader.query(sql, params, start_us, end_us)
+
+    def snapshot(
+        self, namespaces: Sequence[str] | None = None
+    ) -> contextlib.AbstractContextManager[Snapshot]:
+        """See `Reader.snapshot`."""
+        return self._reader.snapshot(namespaces)
+
+    def view(self) -> View:
+        """What the next question would see."""
+        return self._reader.view()
 
     def newest_us(self, rows: int) -> int | None:
         """A time since which there are at least so many events, or None where there are fewer.
@@ -230,7 +252,7 @@ class Store:
         self._publish()
 
     def _publish(self) -> None:
-        self._reader.publish(View(self._listed, self._tail.slices))
+        self._reader.publish(View(self._listed, self._tail.slices, self._recent))
 
     def _stored_ids(self, buckets: Sequence[int]) -> Iterator[tuple[list[bytes], list[int]]]:
         for part in [part for part in self._listed if any(map(part.covers, buckets))]:

@@ -40,15 +40,16 @@ class Tail:
         self.since_us = 0
         """When the oldest row came in; 0: there is none."""
 
-    def add(self, rows: pa.RecordBatch, *, now_us: int, keep_original: bool) -> None:
-        """Take these rows; there may be none."""
+    def add(self, rows: pa.RecordBatch, *, now_us: int, keep_original: bool) -> pa.RecordBatch:
+        """Take these rows, of which there may be none; returns them as they are kept."""
         if not len(rows):
-            return
+            return rows
         self.since_us = self.since_us or now_us
         self.rows += len(rows)
         self.bytes += rows.get_total_buffer_size()
         rows = self._shared(rows, keep_original)
-        self.slices = _appended(self.slices, rows)
+        self.slices = appended(self.slices, rows)
+        return rows
 
     def is_full(self) -> bool:
         """Whether it must be flushed before it takes more."""
@@ -78,7 +79,7 @@ class Tail:
         return held.slice(0, length)
 
 
-def _appended(slices: tuple[Slice, ...], rows: pa.RecordBatch) -> tuple[Slice, ...]:
+def appended(slices: tuple[Slice, ...], rows: pa.RecordBatch) -> tuple[Slice, ...]:
     """One slice more, or the last ones joined with it while these are small and of like size."""
     kept = len(slices)
     pieces = [rows]

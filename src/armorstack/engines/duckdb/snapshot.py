@@ -1,0 +1,171 @@
+"""What the store holds at one moment, asked with SQL as often as needed.
+
+Invariant: all questions to one snapshot see the same rows. It belongs to one thread; `interrupt`
+alone may be called from others. Must not go here: which SQL; how long a question may take.
+"""
+
+import contextlib
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+from msgspec import Struct
+
+from armorstack.core.batch import SCHEMA
+from armorstack.engines.duckdb.connection import first_line, quoted
+from armorstack.engines.duckdb.parquet import current_layout
+from armorstack.engines.duckdb.part import Part
+from armorstack.engines.duckdb.recent import Recent
+from armorstack.engines.duckdb.tail import Slice
+from armorstack.errors import StoreError
+
+BATCH_ROWS = 8192
+OUT_OF_MEMORY = "ask for a shorter time, or for fewer values at once"
+
+Values = Sequence[Any] | Mapping[str, Any]
+"""Values of the parameters of a statement, by place or by name."""
+
+
+class PartGone(StoreError):
+    """A part was merged or removed while it was read: list them again and begin anew."""
+
+
+class View(Struct, frozen=True):
+    """What the store holds at one moment."""
+
+    parts: tuple[Part, ...] = ()
+    slices: tuple[Slice, ...] = ()
+    recent: Recent = Recent()
+    """What came last; part of the rows above."""
+
+    def within(self, start_us: int | None, end_us: int | None) -> "View":
+        """Without what lies wholly outside this span."""
+
+        def touches(span: Part | Slice) -> bool:
+            after = start_us is None or span.max_time_us >= start_us
+            return after and (end_us is None or span.min_time_us < end_us)
+
+        return View(tuple(filter(touches, self.parts)), tuple(filter(touches, self.slices)))
+
+    def received_since(self, received_us: int) -> "View":
+        """Without parts of which every row was received before."""
+        parts = (part for part in self.parts if part.max_received_us >= received_us)
+        return View(tuple(parts), self.slices)
+
+
+class Snapshot:
+    """A view, and a cursor to ask it."""
+
+    def __init__(
+        self, root: Path, view: View, cursor: duckdb.DuckDBPyConnection,
+        namespaces: Sequence[str] | None = None, *, failing: str = "the store cannot answer",
+    ) -> None:  # fmt: skip
+        """`root` is the folder that the parts' names begin in; `failing` begins what is told of an
+        error. Where `namespaces` are given,
+        `events` holds their events alone, whatever is asked; see `events_sql`."""
+        self.view = view
+        self._root = root
+        self._cursor = cursor
+        self._failing = failing
+        self._is_restricted = namespaces is not None
+        if namespaces is not None:
+            with self._wrapped():
+                cursor.execute("SET VARIABLE allowed = $1::VARCHAR[]", [list(namespaces)])
+
+    def query(
+        self, sql: str, params: Values = (), start_us: int | None = None,
+        end_us: int | None = None, view: View | None = None,
+        columns: Collection[str] = SCHEMA.names,
+    ) -> pa.Table:  # fmt: skip
+        """The answer to a SELECT over the view `events`, which has these columns of `SCHEMA`.
+
+        With `start_us` and `end_us` (exclusive) `events` holds only events of that time, and only
+        the parts that may have some are opened; with `view` only those that it names. Raises
+        StoreError.
+        """
+        with self._wrapped():
+            self._show((view or self.view).within(start_us, end_us), start_us, end_us, columns)
+            return self._cursor.sql(sql, params=params or None).to_arrow_table()
+
+    def stream(
+        self, sql: str, params: Values = (), start_us: int | None = None,
+        end_us: int | None = None, view: View | None = None,
+        columns: Collection[str] = SCHEMA.names, rows: int = BATCH_ROWS,
+    ) -> Iterator[pa.RecordBatch]:  # fmt: skip
+        """The same for a large answer, `rows` at a time."""
+        with self._wrapped():
+            self._show((view or self.view).within(start_us, end_us), start_us, end_us, columns)
+            yield from self._cursor.sql(sql, params=params or None).to_arrow_reader(rows)
+
+    def query_tables(
+        self, tables: Mapping[str, pa.Table], sql: str, params: Values = ()
+    ) -> pa.Table:
+        """The answer to a SELECT over these tables, by name; none of the store's is touched."""
+        with self._wrapped():
+            for name, table in tables.items():
+                self._cursor.register(name, table)
+            return self._cursor.sql(sql, params=params or None).to_arrow_table()
+
+    def interrupt(self) -> None:
+        """End what is asked just now, with StoreError; from any thread."""
+        self._cursor.interrupt()
+
+    def _show(
+        self, view: View, start_us: int | None, end_us: int | None, columns: Collection[str]
+    ) -> None:
+        self._cursor.register("tail", _table(view.slices))
+        source = events_sql(
+            self._root, view.parts, start_us, end_us, is_restricted=self._is_restricted,
+            columns=columns,
+        )  # fmt: skip
+        self._cursor.execute(f"CREATE OR REPLACE TEMP VIEW events AS {source}")
+
+    @contextlib.contextmanager
+    def _wrapped(self) -> Iterator[None]:
+        try:
+            yield
+        except (duckdb.Error, pa.ArrowException, OSError) as error:
+            if not all((self._root / part.name).exists() for part in self.view.parts):
+                told = "a part of the store went away while it was read"
+                raise PartGone(told, hint="try again") from error
+            hint = OUT_OF_MEMORY if isinstance(error, duckdb.OutOfMemoryException) else ""
+            told = f"{self._failing}: {first_line(error)}"
+            raise StoreError(told, hint=hint) from error
+
+
+def _table(slices: tuple[Slice, ...]) -> pa.Table:
+    return pa.Table.from_batches([each.rows for each in slices], SCHEMA)
+
+
+def events_sql(
+    root: Path, parts: Sequence[Part], start_us: int | None, end_us: int | None, *,
+    is_restricted: bool = False, columns: Collection[str] = SCHEMA.names,
+) -> str:  # fmt: skip
+    """The SELECT behind `events`, over parts and the table `tail`.
+
+    Files of one layout are one scan: only its first is bound. Restricted, it has only events of
+    the namespaces in the variable `allowed`; nothing else keeps a reader inside them.
+    """
+    layouts: defaultdict[str, list[str]] = defaultdict(list)
+    for part in parts:
+        layouts[part.layout].append(quoted(str(root / part.name)))
+    inside = _listed({*columns, "time", "namespace_name"})
+    # What files of another layout have, only they know.
+    scans = [
+        f"SELECT {inside if layout == current_layout() else '*'} "
+        f"FROM read_parquet([{', '.join(files)}], hive_partitioning = false)"
+        for layout, files in layouts.items()
+    ]
+    every = " UNION ALL BY NAME ".join([f"SELECT {inside} FROM tail", *scans])
+    bounds = [f"time >= make_timestamp({start_us})"] if start_us is not None else []
+    bounds += [f"time < make_timestamp({end_us})"] if end_us is not None else []
+    bounds += ["list_contains(getvariable('allowed'), namespace_name)"] if is_restricted else []
+    where = f" WHERE {' AND '.join(bounds)}" if bounds else ""
+    return f"SELECT {_listed(columns)} FROM ({every}){where}"
+
+
+def _listed(columns: Collection[str]) -> str:
+    return ", ".join(f'"{name}"' for name in SCHEMA.names if name in columns)

@@ -1,0 +1,133 @@
+"""Facets and groups: which values events have, and how many events have them.
+
+Invariant: values stand in the order of their measure, then of their text, so that the same
+question has the same answer. Must not go here: time.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from armorstack.core.query.names import QUERY_FIELDS
+from armorstack.core.query.question import Question
+from armorstack.store.contract import Facet, FacetValue, Group, Top
+from armorstack.store.duckdb.columns import counted, dimension, is_several, raw
+from armorstack.store.duckdb.counting import Counting, Key
+from armorstack.store.duckdb.inquiry import Inquiry
+from armorstack.store.duckdb.where import Parameters
+
+
+def facets(
+    inquiry: Inquiry, question: Question, fields: Sequence[str], size: int
+) -> tuple[Facet, ...]:
+    """See `EventStore.facets`."""
+    picked = {pick.field for pick in question.picks}
+    found: dict[str, Facet] = {}
+    # Those without picks of their own are all counted under the same condition.
+    for group in ([f for f in fields if f not in picked], *([f] for f in fields if f in picked)):
+        if group:
+            counting = Counting(inquiry, question, without=group[0])
+            found |= _facets(inquiry, counting, group, size)
+    return tuple(found[field] for field in fields)
+
+
+def _facets(
+    inquiry: Inquiry, counting: Counting, fields: Sequence[str], size: int
+) -> dict[str, Facet]:
+    keys = [Key((raw(field),)) for field in fields]
+    tables = counting.several(list(dict.fromkeys(keys)))
+    rows_of = dict(zip(dict.fromkeys(keys), tables, strict=True))
+    found = {}
+    small = {
+        f: rows_of[key] for f, key in zip(fields, keys, strict=True) if rows_of[key] is not None
+    }
+    parameters = Parameters()
+    limit = parameters.put(size)
+    branches = [
+        f"(SELECT {number} AS facet, {_ranked(field, f'partials{number}', limit)})"
+        for number, field in enumerate(small)
+    ]
+    if branches:
+        named = {f"partials{number}": table for number, table in enumerate(small.values())}
+        answer = inquiry.over(named, " UNION ALL ".join(branches), parameters).to_pylist()
+        for number, field in enumerate(small):
+            found[field] = _facet(field, [row for row in answer if row["facet"] == number])
+    for field, key in zip(fields, keys, strict=True):
+        if field not in found:
+            put = counting.asked.parameters
+            sql = f"SELECT {_ranked(field, counting.source(key), put.put(size))}"
+            found[field] = _facet(field, inquiry.table(sql, put, *counting.span).to_pylist())
+    return found
+
+
+def _ranked(field: str, source: str, limit: str) -> str:
+    return f"""value, count, count(*) OVER () AS groups, sum(count) OVER ()::BIGINT AS total
+        FROM (
+            SELECT value, sum(count)::BIGINT AS count
+            FROM (SELECT {dimension(field)} AS value, count FROM {source}) GROUP BY value
+        ) ORDER BY count DESC, value LIMIT {limit}"""
+
+
+def _facet(field: str, rows: Sequence[dict[str, Any]]) -> Facet:
+    if not rows:
+        return Facet(field, (), 0, 0)
+    rows = sorted(rows, key=lambda row: (-row["count"], row["value"]))
+    values = tuple(FacetValue(row["value"], row["count"]) for row in rows)
+    shown = sum(value.count for value in values)
+    return Facet(field, values, rows[0]["groups"], rows[0]["total"] - shown)
+
+
+def top(
+    inquiry: Inquiry, question: Question, fields: Sequence[str], size: int, distinct: str,
+    smallest: bool,
+) -> Top:  # fmt: skip
+    """See `EventStore.top`."""
+    counting = Counting(inquiry, question)
+    key = Key(tuple(dict.fromkeys(map(raw, (*fields, *([distinct] if distinct else []))))))
+    rows = counting.rows(key)
+    parameters = Parameters() if rows is not None else counting.asked.parameters
+    source = "partials" if rows is not None else counting.source(key)
+    sql = _grouped(fields, distinct, source, smallest, parameters.put(size))
+    if rows is not None:
+        answer = inquiry.over({"partials": rows}, sql, parameters)
+    else:
+        answer = inquiry.table(sql, parameters, *counting.span)
+    return _top(answer, len(fields))
+
+
+def _grouped(fields: Sequence[str], distinct: str, source: str, smallest: bool, limit: str) -> str:
+    names = ", ".join(f"value{number}" for number in range(len(fields)))
+    values = ", ".join(f"{dimension(field)} AS value{n}" for n, field in enumerate(fields))
+    return f"""
+        WITH partly AS (
+            SELECT {values}, count, first_us, last_us,
+                {counted(distinct) if distinct else "''"} AS measured
+            FROM {source}
+        ), counted AS (
+            SELECT {names}, sum(count)::BIGINT AS count, min(first_us) AS first_us,
+                max(last_us) AS last_us, {_measure(distinct)} AS measure
+            FROM partly GROUP BY {names}
+        )
+        SELECT *, count(*) OVER () AS groups, sum(count) OVER ()::BIGINT AS total
+        FROM counted ORDER BY measure {"ASC" if smallest else "DESC"}, {names} LIMIT {limit}"""
+
+
+def _measure(distinct: str) -> str:
+    if not distinct:
+        return "sum(count)::BIGINT"
+    if is_several(QUERY_FIELDS[distinct]):
+        return "len(list_filter(list_distinct(flatten(list(measured))), lambda one: one <> ''))"
+    return "count(DISTINCT measured) FILTER (measured <> '')"
+
+
+def _top(answer: pa.Table, fields: int) -> Top:
+    rows = answer.to_pylist()
+    if not rows:
+        return Top((), 0, 0)
+    groups = tuple(
+        Group(tuple(row[f"value{n}"] for n in range(fields)), row["count"], row["first_us"],
+              row["last_us"], row["measure"])
+        for row in rows
+    )  # fmt: skip
+    return Top(groups, rows[0]["groups"], rows[0]["total"])

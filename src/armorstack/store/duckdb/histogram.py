@@ -1,0 +1,125 @@
+"""Counts over time, split by the values of a field.
+
+Invariant: the counts of all series together are those of all events in the span, except that an
+event with several values counts at each. Must not go here: facets; how a chart looks.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from msgspec import Struct
+from msgspec.structs import replace
+
+from armorstack.core.gap import Gap
+from armorstack.core.query.names import QUERY_FIELDS
+from armorstack.core.query.question import Question
+from armorstack.store.contract import Histogram, Series
+from armorstack.store.duckdb.buckets import SECOND_US, Buckets, buckets_of
+from armorstack.store.duckdb.columns import dimension, raw
+from armorstack.store.duckdb.counting import Counting, Key
+from armorstack.store.duckdb.inquiry import Inquiry
+from armorstack.store.duckdb.where import Parameters
+
+_AHEAD_US = 86_400_000_000
+"""An open end follows nodes whose clocks run ahead no further than this."""
+
+Counts = dict[str, Counter[int]]
+"""Value → bucket → count."""
+
+
+class Extent(Struct, frozen=True):
+    """How many events there are, and from when to when."""
+
+    count: int
+    first_us: int
+    last_us: int
+
+
+def buckets_for(
+    inquiry: Inquiry, question: Question, now_us: int, wanted: int, interval_us: int | None
+) -> Buckets:
+    """The buckets over the question's span, or its events' where that is open; without events none.
+
+    A span that has begun and has no end reaches to now.
+    """
+    start_us, end_us = question.start_us, question.end_us
+    if start_us is None or end_us is None:
+        found = extent(inquiry, question)
+        if found is None:
+            return Buckets(now_us if start_us is None else start_us, interval_us or SECOND_US, 0)
+        if end_us is None:
+            end_us = found.last_us + 1
+            if start_us is not None and start_us < now_us:
+                end_us = max(now_us, min(end_us, now_us + _AHEAD_US))
+        start_us = found.first_us if start_us is None else start_us
+    return buckets_of(start_us, end_us, wanted, interval_us)
+
+
+def extent(inquiry: Inquiry, question: Question) -> Extent | None:
+    """How many events there are, and when the first and the last were; None: there are none."""
+    rows = Counting(inquiry, question).rows(Key())
+    if rows is None or not len(rows):
+        return None
+    first, last = pc.min(rows["first_us"]).as_py(), pc.max(rows["last_us"]).as_py()
+    return Extent(pc.sum(rows["count"]).as_py(), first, last)
+
+
+def counts_of(inquiry: Inquiry, question: Question, buckets: Buckets, by: str) -> Counts:
+    """Events per value and bucket; without `by` all under the empty text."""
+    counting = Counting(inquiry, _clipped(question, buckets))
+    key = Key((raw(by),) if by else (), buckets.interval_us)
+    rows = counting.rows(key)
+    value = dimension(by) if by else "''"
+    first = buckets.start_us // buckets.interval_us
+    sql = f"""
+        SELECT bucket - {first} AS n, value, sum(count)::BIGINT AS count
+        FROM (SELECT bucket, {value} AS value, count
+            FROM {"partials" if rows is not None else counting.source(key)})
+        GROUP BY n, value"""
+    if rows is not None:
+        return _counts(inquiry.over({"partials": rows}, sql, Parameters()))
+    return _counts(inquiry.table(sql, counting.asked.parameters, *counting.span))
+
+
+def _clipped(question: Question, buckets: Buckets) -> Question:
+    """The question without what lies outside the buckets."""
+    start_us, end_us = question.start_us, question.end_us
+    if start_us is not None and start_us < buckets.start_us:
+        start_us = buckets.start_us
+    if end_us is not None or buckets.count:
+        end_us = buckets.end_us if end_us is None else min(end_us, buckets.end_us)
+    return replace(question, start_us=start_us, end_us=end_us)
+
+
+def histogram(
+    buckets: Buckets, counts: Counts, by: str, size: int, gaps: Iterable[Gap]
+) -> Histogram:
+    """The most frequent values as series of their own, all others as one."""
+    totals = {value: each.total() for value, each in counts.items()}
+    ranked = sorted(totals, key=lambda value: (-totals[value], value))
+    shown, others = ranked[:size], ranked[size:]
+    if by and QUERY_FIELDS[by].sort == "number":
+        shown.sort(key=lambda value: int(value or -1), reverse=True)
+    series = [_series(value, counts[value], buckets) for value in shown]
+    if others:
+        rest: Counter[int] = Counter()
+        for value in others:
+            rest.update(counts[value])
+        series.append(_series("", rest, buckets, is_rest=True))
+    return Histogram(
+        buckets.start_us, buckets.interval_us, buckets.count, tuple(series), tuple(gaps)
+    )
+
+
+def _series(value: str, counts: Counter[int], buckets: Buckets, is_rest: bool = False) -> Series:
+    return Series(value, tuple(counts[n] for n in range(buckets.count)), is_rest)
+
+
+def _counts(table: pa.Table) -> Counts:
+    found: Counts = {}
+    columns = (table[name].to_pylist() for name in ("n", "value", "count"))
+    for n, value, count in zip(*columns, strict=True):
+        found.setdefault(value, Counter())[n] += count
+    return found

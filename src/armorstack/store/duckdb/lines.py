@@ -1,0 +1,99 @@
+"""Lines that were decoded here, as an `EventStore` that is gone with the process.
+
+Invariant: what the lines say lies in a folder of this process alone, as parts such as the store
+makes, so memory does not grow with the number of lines. Must not go here: SQL; reading lines.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from types import TracebackType
+from typing import Self
+
+import pyarrow as pa
+
+from armorstack.core.batch import SCHEMA
+from armorstack.core.gap import Gap
+from armorstack.engines.duckdb.parquet import describe, write_part
+from armorstack.engines.duckdb.part import Part
+from armorstack.engines.duckdb.snapshot import Snapshot, View
+from armorstack.store.contract import Arrivals
+from armorstack.store.duckdb.event_store import DuckdbEventStore, Namespaces
+from armorstack.store.duckdb.live import wall_clock_us
+from armorstack.store.duckdb.parts import MEMORY_BYTES
+from armorstack.store.events import Session
+
+_PART_ROWS = 50_000
+
+
+class LinesStore(DuckdbEventStore):
+    """The `EventStore` over decoded events; to be closed."""
+
+    def __init__(
+        self, batches: Iterable[pa.RecordBatch], *, memory_bytes: int = MEMORY_BYTES,
+        now_us: Callable[[], int] = wall_clock_us,
+    ) -> None:  # fmt: skip
+        """`batches` with the columns of `SCHEMA`, such as `Lines.batches` gives; they are read
+        here, once. Raises StoreError."""
+        self._session = Session(memory_bytes)
+        try:
+            parts = _written(self._session, batches)
+        except BaseException:
+            self.close()
+            raise
+        super().__init__(_LinesSource(self._session, parts), now_us)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        self.close()
+
+    def close(self) -> None:
+        """Remove it all."""
+        self._session.__exit__(None, None, None)
+
+
+class _LinesSource:
+    """A `Source` over parts that nobody changes."""
+
+    def __init__(self, session: Session, parts: tuple[Part, ...]) -> None:
+        self._session = session
+        self._view = View(parts)
+
+    @contextlib.contextmanager
+    def snapshot(self, namespaces: Namespaces) -> Iterator[Snapshot]:
+        """All lines."""
+        with self._session.connection.cursor() as cursor:
+            yield Snapshot(self._session.folder / "parts", self._view, cursor, namespaces)
+
+    def gaps(self, start_us: int | None, end_us: int | None) -> list[Gap]:
+        """Lines tell of none."""
+        return []
+
+    def arrivals(self, place: str, limit: int, namespaces: Namespaces) -> Arrivals:
+        """Nothing comes any more."""
+        return Arrivals((), "end")
+
+
+def _written(session: Session, batches: Iterable[pa.RecordBatch]) -> tuple[Part, ...]:
+    root = session.folder / "parts"
+    root.mkdir()
+    parts = []
+    for number, rows in enumerate(_gathered(batches)):
+        parts.append(write_part(root, describe(rows, root, "lines", "full", number), rows))
+    return tuple(parts)
+
+
+def _gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Tables of some ten thousand rows."""
+    held: list[pa.RecordBatch] = []
+    for batch in batches:
+        held += [batch] if len(batch) else []
+        if sum(map(len, held)) >= _PART_ROWS:
+            yield pa.Table.from_batches(held, SCHEMA)
+            held = []
+    if held:
+        yield pa.Table.from_batches(held, SCHEMA)

@@ -1,0 +1,66 @@
+"""The API does what its description says: asked whatever that allows, and what it does not."""
+
+from collections.abc import Iterator
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from schemathesis.checks import CheckFunction
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    positive_data_acceptance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from armorstack.store.cursor import Cursor, encode_id
+from armorstack.web.api.description import describe
+from armorstack.web.api.table import ENDPOINTS
+from tests.support.web import Site, serving
+
+CHECKS: list[CheckFunction] = [
+    content_type_conformance, negative_data_rejection, positive_data_acceptance,
+    response_schema_conformance, status_code_conformance,
+]  # fmt: skip
+IDS = st.binary(min_size=32, max_size=32)
+DIGITS = st.integers(0, 10**9).map(str)
+WORDS = st.text("abcxyz-*?", min_size=1, max_size=6)
+MOMENTS = ("now", "2026-11-23T14:00:00Z", "1795443000")
+QUERIES = st.one_of(
+    WORDS.map("pod:{}".format), DIGITS.map("severity>={}".format), WORDS.map('"{}"'.format),
+    st.just(""), st.sampled_from(("not exists:pod", "a or (b and not c)", "time>=now-1h")),
+)  # fmt: skip
+FORMATS: dict[str, st.SearchStrategy[str]] = {
+    "query": QUERIES,
+    "from": st.sampled_from(("all", "now-24h", "now-7d", "2026-11-01")),
+    "moment": st.just("now"),
+    "zone": st.sampled_from(("UTC", "Europe/Berlin", "Asia/Tokyo")),
+    "cursor": st.builds(Cursor, st.integers(0, 10**17), IDS).map(str),
+    "span": st.sampled_from(("1s", "30s", "5m", "1h30m", "7d")),
+    "near": st.one_of(DIGITS, st.sampled_from(MOMENTS)),
+    "number": st.one_of(
+        DIGITS, DIGITS.map("!{}".format), DIGITS.map("{}..".format), st.just("")
+    ),
+    "id": IDS.map(encode_id),
+}  # fmt: skip
+for name, strategy in FORMATS.items():
+    schemathesis.openapi.format(f"armorstack-{name}", strategy)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with serving(tmp_path_factory.mktemp("site"), events=60) as served:
+        yield served
+
+
+# The stream has no end; its own tests read it.
+schema = schemathesis.openapi.from_dict(describe(ENDPOINTS)).exclude(path="/api/v1/stream")
+
+
+@schema.parametrize()
+@settings(max_examples=12, suppress_health_check=list(HealthCheck))
+def test_every_answer_is_as_described(case: schemathesis.Case, site: Site) -> None:
+    headers = {"authorization": f"Bearer {site.token}"}
+    case.call_and_validate(base_url=site.url, headers=headers, checks=CHECKS)
