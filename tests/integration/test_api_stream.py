@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -13,7 +14,8 @@ from armorstack.web.api import listener
 from armorstack.web.desk import Grant
 from tests.support.api import Api, Arriving, Messages, serving
 from tests.support.running import until
-from tests.support.stores import NOW_US
+from tests.support.stores import NOW_US, batch
+from tests.support.web import serving as whole_site
 
 
 @pytest.fixture
@@ -329,3 +331,20 @@ def test_a_place_that_never_was_one_is_refused(api: Api, place: str) -> None:
     answer = httpx.get(f"{api.url}/api/v1/stream", params={"last_event_id": place}, trust_env=False)
     assert answer.status_code == 400
     assert answer.json()["error"]["parameter"] == "last_event_id"
+
+
+def test_a_real_store_is_followed_and_resumed_over_a_flush(tmp_path: Path) -> None:
+    with whole_site(tmp_path, events=5) as site:
+        headers = {"authorization": f"Bearer {site.token}"}
+        url = f"{site.url}/api/v1/stream?cols=resource"
+        with httpx.stream("GET", url, headers=headers, timeout=30, trust_env=False) as answer:
+            stream = Messages(answer)
+            stream.until("alive")
+            site.store.write(batch(100, numbers(0, 10)))
+            seen = keys(stream.events(4))
+            headers["last-event-id"] = stream.place
+        site.store.flush()
+        site.store.write(batch(101, numbers(10, 20)))
+        with httpx.stream("GET", url, headers=headers, timeout=30, trust_env=False) as answer:
+            seen += keys(Messages(answer).events(16))
+    assert seen == numbers(0, 20)

@@ -14,7 +14,7 @@ from armorstack.engines.duckdb.store import Store
 from armorstack.store.budget import Budget
 from armorstack.store.contract import EventStore
 from armorstack.store.duckdb import LiveStore
-from armorstack.web import panels
+from armorstack.web import board_notes, panels
 from armorstack.web.access import token
 from armorstack.web.access.owner import folder_of
 from armorstack.web.access.register import Record, Register
@@ -306,6 +306,8 @@ def test_a_panel_whose_time_is_up_says_so_and_the_page_is_shown(filled: Store) -
     shown = panels.draw(BOARDS["overview"], answers, Links(at, "/"))
     assert len(shown) == len(BOARDS["overview"].panels)
     assert all("Not shown" in each.body for each in shown)
+    assert board_notes.posture(answers, Links(at, "/")) == ""
+    assert board_notes.nothing(answers, Links(at, "/"), LiveStore(filled)) is None
 
 
 def test_pods_of_one_name_in_two_namespaces_are_two(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -10,18 +11,23 @@ from typing import Any
 
 import pytest
 
+from armorstack.config import Config, Web, WebTls
 from armorstack.core.batch import Batch
 from armorstack.core.gap import Gap, encode_gap
 from armorstack.core.query.parse import parse
 from armorstack.core.query.question import Question
+from armorstack.errors import StoreError
 from armorstack.spool.history import GapNote
 from armorstack.spool.work import Work
 from armorstack.store.budget import Budget
 from armorstack.store.cursor import encode_id
 from armorstack.store.duckdb import LiveStore
+from armorstack.store.place import own_address
+from armorstack.store.remote import Link, RemoteStore
 from tests.support import hostile
+from tests.support.certificates import Authority
 from tests.support.commands import in_terminal, objects, run, started, table_of
-from tests.support.running import synthetic_lines
+from tests.support.running import synthetic_lines, until
 from tests.support.stores import open_store
 from tests.support.web import Site, now_us, serving
 
@@ -186,6 +192,29 @@ def test_a_wrong_token_and_a_wrong_address_are_a_sentence(site: Site, tmp_path: 
     assert "go with --url" in run("query", "--ca", "x", code=2).stderr
 
 
+def test_certificates_are_always_verified(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    own = authority.issue("own", ("127.0.0.1",))
+    other = authority.issue("other", ("127.0.0.1",))
+    tls = WebTls(cert_file=own[0], key_file=own[1])
+    with serving(tmp_path / "data", events=5, tls=tls) as site:
+        there = {"ARMORSTACK_URL": site.url, "ARMORSTACK_TOKEN": site.token}
+        words = ("query", "--count", *ALL)
+        assert run(*words, "--ca", authority.ca_file, **there).stdout == "5\n"
+        wrong = run(*words, code=1, **there).stderr
+        assert "cannot be trusted" in wrong
+        assert "--ca" in wrong
+        # The worker here is known by its certificate, not by who signed it or for which name.
+        for file, _ in (own, other):
+            config = Config(data_dir=str(site.data_dir), web=Web(tls=WebTls(file, own[1])))
+            link = Link(own_address(config, site.url.removeprefix("https://")))
+            if file == own[0]:
+                assert RemoteStore(link).count(Question(), Budget()) == 5
+            else:
+                with pytest.raises(StoreError, match="cannot be trusted"):
+                    RemoteStore(link).count(Question(), Budget())
+
+
 def test_without_a_worker_the_parts_on_disk_answer(folder: Path) -> None:
     found = objects("query", "-n", "500", "--data-dir", str(folder))
     assert len(found) == len(hostile.TEXTS) + 1
@@ -193,6 +222,13 @@ def test_without_a_worker_the_parts_on_disk_answer(folder: Path) -> None:
     (stats,) = objects("stats", "--data-dir", str(folder))
     assert stats["total"] == len(found)
     assert any(stats["histogram"]["gap"])
+
+
+def test_a_folder_that_is_typed_goes_before_an_address_that_is_set(folder: Path) -> None:
+    words = ("query", "--count", "--data-dir", str(folder))
+    expected = f"{len(hostile.TEXTS) + 1}\n"
+    assert run(*words, ARMORSTACK_URL="http://127.0.0.1:9").stdout == expected
+    run(*words, "--url", "http://127.0.0.1:9", code=1)
 
 
 def test_a_folder_without_a_store_is_told(tmp_path: Path) -> None:
@@ -261,6 +297,19 @@ def test_whoever_stops_reading_is_not_told_of_it(site: Site, there: dict[str, st
     process.wait(30)
     assert process.stderr.read() == ""
     process.stderr.close()
+
+
+@pytest.mark.parametrize("wait_s", [0.0, 0.1, 1.0])
+def test_ctrl_c_ends_a_long_answer_quietly(folder: Path, wait_s: float) -> None:
+    """While it is being prepared, and while DuckDB is deep in it."""
+    statement = "SELECT count(*) FROM range(100000000000) a"
+    process = started("query", "--sql", statement, "--data-dir", str(folder))
+    score = Path(f"/proc/{process.pid}/oom_score_adj")
+    until(lambda: score.read_text().strip() == "1000", "the statement to begin")
+    time.sleep(wait_s)
+    process.send_signal(signal.SIGINT)
+    output, told = process.communicate(timeout=30)
+    assert (process.returncode, output, told) == (130, "", "")
 
 
 def test_one_event_is_found_by_its_id(site: Site, there: dict[str, str]) -> None:

@@ -151,6 +151,14 @@ def test_newer_and_older_stay_within_what_was_asked(pages: Pages) -> None:
     assert "pod=a" in older
 
 
+def test_an_event_outside_of_the_span_has_neighbours_of_all_times(pages: Pages) -> None:
+    pages.write_rows(rows([(n, NOW_US - n * DAY_US) for n in (20, 21, 22)]))
+    row = next(each for each in stored(pages) if each["resource"] == "21")
+    text = pages.text(url_of(row))
+    assert encode_id(id_of(20)) in re.findall(r'href="([^"]*)" rel="prev"', text)[0]
+    assert encode_id(id_of(22)) in re.findall(r'href="([^"]*)" rel="next"', text)[0]
+
+
 def test_repeats_are_counted_and_lead_to_themselves(pages: Pages) -> None:
     beat = {"Type": "ContainerLog", "Operation": "File", "Resource": "/etc/x", "PodName": "web",
             "NamespaceName": "shop", "Result": "Passed", "HostName": "n1"}  # fmt: skip

@@ -90,6 +90,16 @@ def test_the_histogram_counts_what_the_table_lists(site: Site) -> None:
         assert "1 gap" in text
 
 
+def test_each_layer_of_the_histogram_leads_to_as_many_events_as_it_says(site: Site) -> None:
+    for by in ("severity", "operation"):
+        text = get(site, f"/events?by={by}")
+        legend = text[text.index('<ul class="legend">') :].partition("</ul>")[0]
+        layers = re.findall(r'<a href="([^"]+)".*?<span class="n">([\d,]+)</span>', legend)
+        assert len(layers) > 3
+        for url, count in layers:
+            assert total(get(site, html.unescape(url))) == int(count.replace(",", "")), url
+
+
 def test_folded_lines_lead_to_their_events(site: Site) -> None:
     text = get(site, "/events?fold=1&stream=alert")
     lines = re.findall(r'<td class="number"><a href="([^"]+)">([\d,]+)</a>', text)
@@ -144,7 +154,9 @@ def test_a_token_of_one_namespace_sees_no_trace_of_others(site: Site) -> None:
     Register(folder_of(str(site.data_dir))).add(record)
     text = get(site, "/events?cols=time,namespace,pod,node,policy&size=200", token=theirs)
     assert 0 < total(text) < total(get(site, "/events"))
-    assert set(re.findall(r'f-namespace"><span class="value" title="([^"]*)"', text)) == {"container_namespace"}
+    assert set(re.findall(r'f-namespace"><span class="value" title="([^"]*)"', text)) == {
+        "container_namespace"
+    }
     assert "wordpress-mysql" not in text
     hidden = get(site, "/events?namespace=wordpress-mysql", token=theirs)
     assert not OPEN.findall(hidden)

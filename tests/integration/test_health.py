@@ -115,19 +115,29 @@ def test_a_frozen_receiver_is_told(data_dir: Path, tmp_path: Path) -> None:
         assert run.stop() == 0
 
 
-def test_the_first_page_says_what_runs_and_escapes_what_it_quotes(
+def test_the_printed_address_leads_to_the_pages_and_without_it_nothing_does(
     data_dir: Path, tmp_path: Path
 ) -> None:
     file = tmp_path / "<b>events.jsonl"
     file.write_text(synthetic_lines(0, 5))
-    with running("run", "--file", str(file), data_dir=data_dir) as run:
-        until(lambda: "5 events stored" in get(run, "/").text, "the page")
-        page = get(run, "/")
+    with running("run", "--file", str(file), "--plain", data_dir=data_dir) as run:
+        until(lambda: run.stored() == 5, "the events")
+        (printed,) = re.findall(
+            r"^pages: (http://127\.0\.0\.1:\d+/\?token=as_\w+)$", run.output(), re.M
+        )
+        assert get(run, "/").headers["location"] == "/sign-in"
+        assert get(run, "/api/v1/count").status_code == 401
+        with httpx.Client(follow_redirects=True, timeout=30, trust_env=False) as browser:
+            page = browser.get(printed)
+            assert "token" not in str(page.url)
+            assert browser.get(f"{run.url()}/api/v1/count?from=all").json()["count"] == 5
+            status = browser.get(f"{run.url()}/status")
+        denied = metrics(run)["http_denied_total", (("reason", "missing"),)]
         assert run.stop() == 0
-    assert "&lt;b&gt;events.jsonl" in page.text
-    assert "<b>" not in page.text
-    assert "default-src 'none'" in page.headers["content-security-policy"]
-    assert page.headers["content-type"].startswith("text/html")
+    assert page.status_code == status.status_code == 200
+    assert "&lt;b&gt;events.jsonl" in status.text
+    assert "<b>events" not in status.text
+    assert denied == 2
 
 
 def test_on_loopback_a_foreign_name_is_not_answered(data_dir: Path) -> None:

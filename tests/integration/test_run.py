@@ -281,7 +281,7 @@ def test_on_a_terminal_a_live_summary_is_drawn_and_taken_away_at_the_end(data_di
             screen += chunk
     os.close(ours)
     assert process.wait(10) == 0
-    assert b"/metrics" in screen
+    assert b"pages: http://127.0.0.1:" in screen
     assert b'{"time"' not in screen
     text = screen.decode()
     assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l"), "the cursor is shown again"

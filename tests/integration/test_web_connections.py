@@ -101,8 +101,8 @@ def test_a_body_that_nobody_waits_for_holds_no_connection(site: Site) -> None:
 
 def test_a_form_that_comes_by_bytes_is_refused(site: Site) -> None:
     head = (
-        f"POST /sign-in HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\n"
-        f"Content-Length: 9000\r\n\r\ntoken="
+        "POST /sign-in HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\n"
+        "Content-Length: 9000\r\n\r\ntoken="
     )
     with connect(site) as peer:
         peer.sendall(head.encode())

@@ -1,10 +1,11 @@
 """The API does what its description says: asked whatever that allows, and what it does not."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, assume, settings
 from hypothesis import strategies as st
 from schemathesis.checks import CheckFunction
 from schemathesis.specs.openapi.checks import (
@@ -15,7 +16,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from armorstack.store.cursor import Cursor, encode_id
+from armorstack.core.query.names import QUERY_FIELDS
+from armorstack.store.cursor import Cursor
 from armorstack.web.api.description import describe
 from armorstack.web.api.table import ENDPOINTS
 from tests.support.web import Site, serving
@@ -24,6 +26,7 @@ CHECKS: list[CheckFunction] = [
     content_type_conformance, negative_data_rejection, positive_data_acceptance,
     response_schema_conformance, status_code_conformance,
 ]  # fmt: skip
+FIELDS = ("pod", "severity", "tag")
 IDS = st.binary(min_size=32, max_size=32)
 DIGITS = st.integers(0, 10**9).map(str)
 WORDS = st.text("abcxyz-*?", min_size=1, max_size=6)
@@ -43,7 +46,6 @@ FORMATS: dict[str, st.SearchStrategy[str]] = {
     "number": st.one_of(
         DIGITS, DIGITS.map("!{}".format), DIGITS.map("{}..".format), st.just("")
     ),
-    "id": IDS.map(encode_id),
 }  # fmt: skip
 for name, strategy in FORMATS.items():
     schemathesis.openapi.format(f"armorstack-{name}", strategy)
@@ -51,16 +53,41 @@ for name, strategy in FORMATS.items():
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with serving(tmp_path_factory.mktemp("site"), events=60) as served:
+    with serving(tmp_path_factory.mktemp("site"), events=20) as served:
         yield served
 
 
-# The stream has no end; its own tests read it.
-schema = schemathesis.openapi.from_dict(describe(ENDPOINTS)).exclude(path="/api/v1/stream")
+def description() -> dict[str, Any]:
+    """The API's own, with a few of the fields: each is described alike, and asked in `test_api`.
+
+    The stream has no end; its own tests read it.
+    """
+    told = describe(ENDPOINTS)
+    del told["paths"]["/api/v1/stream"]
+    for path in told["paths"].values():
+        path["get"]["parameters"] = [
+            each
+            for each in path["get"]["parameters"]
+            if each["name"] not in QUERY_FIELDS or each["name"] in FIELDS
+        ]
+    return told
 
 
+def contradicts_itself(query: dict[str, Any]) -> bool:
+    """Whether parameters exclude each other, which a description of each cannot say."""
+    is_flat = query.get("form", "columns") == "columns"
+    return {"before", "after"} <= set(query) or (
+        not is_flat and query.get("format", "csv") in ("csv", "parquet")
+    )
+
+
+schema = schemathesis.openapi.from_dict(description())
+
+
+@pytest.mark.timeout(400)
 @schema.parametrize()
-@settings(max_examples=12, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, suppress_health_check=list(HealthCheck))
 def test_every_answer_is_as_described(case: schemathesis.Case, site: Site) -> None:
+    assume(not contradicts_itself(case.query or {}))
     headers = {"authorization": f"Bearer {site.token}"}
     case.call_and_validate(base_url=site.url, headers=headers, checks=CHECKS)

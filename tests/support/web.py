@@ -125,8 +125,12 @@ def rows_of(events: Sequence[tuple[str, dict[str, Any]]], first_seq: int = 1) ->
     """Spool rows with these events, as the sample's relay would have sent them."""
     return [
         row_of(
-            [encode(stream, values)], source="relay/sample", stream=stream, encoding="protobuf",
-            received_us=now_us(), seq=first_seq + number,
+            [encode(stream, values)],
+            source="relay/sample",
+            stream=stream,
+            encoding="protobuf",
+            received_us=now_us(),
+            seq=first_seq + number,
         )
         for number, (stream, values) in enumerate(events)
     ]

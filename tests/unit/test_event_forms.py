@@ -67,6 +67,16 @@ def test_whole_forms_are_what_sinks_write(form: str) -> None:
     assert json.loads(array) == [json.loads(line) for line in lines.splitlines()]
 
 
+def test_an_event_of_another_spelling_is_printed_as_the_relay_prints_it() -> None:
+    extra = '{"set":{"podName":"web","unheard":1},"unset":["tags"]}'
+    for spelling in ("camel", "protojson"):
+        batch = rows([("a", 0)], spelling=spelling, extra=extra, fold_count=3, fold_first=5)
+        (line,) = b"".join(encoded([batch], "ndjson", "kubearmor", ())).splitlines()
+        assert json.loads(line)["Resource"] == "a"
+        assert json.loads(line)["unheard"] == 1
+        assert line + b"\n" == b"".join(event_lines(batch, "kubearmor"))
+
+
 def test_an_export_of_nothing_is_a_file_all_the_same() -> None:
     made = {name: b"".join(encoded([], name, "columns", ("id",))) for name in ("csv", "json")}
     assert made == {"csv": b"id\r\n", "json": b"[\n]\n"}

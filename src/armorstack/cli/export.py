@@ -9,6 +9,7 @@ from typing import IO, Any
 import click
 
 from armorstack.cli.human import human_bytes
+from armorstack.cli.interrupts import Interrupts
 from armorstack.cli.options import with_options
 from armorstack.cli.paint import is_terminal
 from armorstack.cli.reading import (
@@ -18,8 +19,8 @@ from armorstack.cli.reading import (
     complete_columns,
     place_of,
     question_of,
+    reached,
     remark,
-    tell_stopped,
 )
 
 EXAMPLES = """\b
@@ -66,7 +67,7 @@ def command(
     """
     from armorstack.cli.export_file import written
     from armorstack.store.event_json import COLUMNS
-    from armorstack.store.export import pieces
+    from armorstack.store.export import EXPORT_S, pieces
 
     format_ = format_ or _format_of(out)
     if form != "columns" and (format_ in ("csv", "parquet") or columns):
@@ -76,13 +77,11 @@ def command(
     names = columns_of(columns) if columns else tuple(COLUMNS)
     question = question_of(query, zone, flags, since, until)
     place = place_of(config_file, data_dir, url, token_file, ca, file)
-    try:
-        with place.reach() as reach, _progress(reach, question, format_) as advance:
-            remark(reach.remark)
-            made = pieces(reach, question, format_, form, names)  # type: ignore[arg-type]
+    with Interrupts() as interrupts, reached(place) as reach:
+        budget = interrupts.budget(EXPORT_S)
+        with _progress(reach, question, format_, budget) as advance:
+            made = pieces(reach, question, budget, format_, form, names)  # type: ignore[arg-type]
             size = written(out, made, advance)
-    except KeyboardInterrupt:
-        tell_stopped()
     if out not in (None, Path("-")):
         remark(f"{human_bytes(size)} in {out}")
 
@@ -95,15 +94,14 @@ def _format_of(out: Path | None) -> str:
 
 
 @contextmanager
-def _progress(reach: Any, question: Any, format_: str) -> Iterator[Any]:
+def _progress(reach: Any, question: Any, format_: str, budget: Any) -> Iterator[Any]:
     """What is told of each piece: on a terminal a bar, elsewhere nothing."""
     from armorstack.cli.export_file import terminal_bar, unheard
 
     if is_terminal_of_errors():
-        from armorstack.store.budget import Budget
-        from armorstack.store.export import EXPORT_S, LINED
+        from armorstack.store.export import LINED
 
-        total = reach.store.count(question, Budget(EXPORT_S)) if format_ in LINED else None
+        total = reach.store.count(question, budget) if format_ in LINED else None
         with terminal_bar(total) as advance:
             yield advance
     else:

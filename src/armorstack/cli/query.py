@@ -1,12 +1,14 @@
 """`armorstack query`: events that were stored, as a table or for programs; counts, groups, SQL."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import tzinfo
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 import click
 
+from armorstack.cli.interrupts import Interrupts
 from armorstack.cli.options import with_options
 from armorstack.cli.paint import COLOR, Paint, is_terminal, ready_output, say
 from armorstack.cli.reading import (
@@ -99,8 +101,9 @@ def command(
         raise click.UsageError("--csv goes with --sql; or see `armorstack export`")
     names = columns_of(columns) if columns else ()
     question = question_of(query, zone, flags, since, until)
-    with reached(place) as store:
-        view = _View(store, question, zone, seconds, as_json, Paint(color))
+    with Interrupts() as interrupts, reached(place) as reach:
+        fresh = partial(interrupts.budget, seconds)
+        view = _View(reach.store, question, zone, fresh, as_json, Paint(color))
         if kind == "count":
             view.count()
         elif kind == "histogram":
@@ -115,19 +118,18 @@ class _View:
     """One question, and how its answer is shown."""
 
     def __init__(
-        self, store: Any, question: Any, zone: tzinfo, seconds: float, as_json: bool, paint: Paint
-    ) -> None:
-        from armorstack.store.budget import Budget
-
+        self, store: Any, question: Any, zone: tzinfo, fresh: Callable[[], Any], as_json: bool,
+        paint: Paint,
+    ) -> None:  # fmt: skip
+        """`fresh` makes a budget."""
         self._store, self._question, self._zone = store, question, zone
-        self._seconds, self._as_json, self._paint = seconds, as_json, paint
-        self._budget = Budget(seconds)
+        self._fresh, self._as_json, self._paint = fresh, as_json, paint
 
     def count(self) -> None:
         """How many."""
         from armorstack.cli.spool import print_json
 
-        found = self._store.count(self._question, self._budget)
+        found = self._store.count(self._question, self._fresh())
         if self._as_json:
             print_json({"count": found})
         else:
@@ -138,7 +140,7 @@ class _View:
         from armorstack.cli.spool import print_json
         from armorstack.cli.time_line import as_object, rows
 
-        found = self._store.histogram(self._question, self._budget, buckets=40)
+        found = self._store.histogram(self._question, self._fresh(), buckets=40)
         if self._as_json:
             print_json(as_object(found))
             return
@@ -150,7 +152,7 @@ class _View:
         from armorstack.cli.groups import as_objects, rows
         from armorstack.cli.spool import print_json
 
-        found = self._store.top(self._question, self._budget, fields=fields, size=count)
+        found = self._store.top(self._question, self._fresh(), fields=fields, size=count)
         if self._as_json:
             for each in as_objects(found, fields):
                 print_json(each)
@@ -168,7 +170,7 @@ class _View:
         width = terminal_width() if is_terminal() else 0
         names = names or (SHOWN if self._as_json else table.columns_for(width))
         found: Iterator[Any] = newest(
-            self._store, self._question, count, columns_of([*names, "message"]), self._seconds
+            self._store, self._question, count, columns_of([*names, "message"]), self._fresh
         )
         if not width or self._as_json:
             for row in found:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 import click
+from click.core import ParameterSource
 
 from armorstack.cli.options import SETTINGS, load_config
 from armorstack.cli.zones import ZONE
@@ -185,7 +186,7 @@ def place_of(
 
     if file:
         return FileOfLines(file)
-    if url:
+    if url and not (data_dir and _is_of_environment("url")):
         return elsewhere(url, _token(token_file), ca or "")
     if token_file or ca:
         raise click.UsageError("--token-file and --ca go with --url")
@@ -194,10 +195,10 @@ def place_of(
 
 @contextmanager
 def reached(place: Any) -> Iterator[Any]:
-    """The store that answers there just now; what a person should know of it is told."""
+    """What answers there just now; what a person should know of it is told."""
     with place.reach() as reach:
         remark(reach.remark)
-        yield reach.store
+        yield reach
 
 
 def remark(text: str) -> None:
@@ -206,9 +207,10 @@ def remark(text: str) -> None:
         click.echo(printable(text), err=True)
 
 
-def tell_stopped() -> NoReturn:
-    """End as a command ends that Ctrl-C stopped: without a word, by the signal's code."""
-    sys.exit(130)
+def _is_of_environment(option: str) -> bool:
+    """What is typed goes before what is set once and for all."""
+    source = click.get_current_context().get_parameter_source(option)
+    return source is ParameterSource.ENVIRONMENT
 
 
 def _token(file: Path | None) -> str:

@@ -16,6 +16,7 @@ from itertools import chain
 from typing import Any, Literal
 
 from armorstack.cli.event_table import fitted, heads, line
+from armorstack.cli.interrupts import Interrupts
 from armorstack.cli.paint import Paint, is_terminal, say
 from armorstack.cli.reading import remark, terminal_width
 from armorstack.core.text import printable
@@ -27,24 +28,29 @@ _MEASURED = 1000
 
 def run(place: Any, sql: str, how: How, memory_bytes: int, seconds: float) -> None:
     """Run the statement and print its answer."""
-    from armorstack.store.budget import Budget
     from armorstack.store.sql import answered
 
     root, tail, told = place.sql()
     remark(told)
-    with answered(root, sql, Budget(seconds), memory_bytes, tail) as reader:
-        names = list(reader.schema.names)
+    with (
+        Interrupts() as interrupts,
+        answered(root, sql, interrupts.budget(seconds), memory_bytes, tail) as reader,
+    ):
         rows = (row for batch in reader for row in _rows(batch))
-        if how == "json":
-            for row in rows:
-                say(json.dumps(dict(zip(names, map(_plain, row), strict=True)), allow_nan=False))
-        elif how == "csv":
-            _csv(names, rows)
-        elif is_terminal():
-            _table(names, rows)
-        else:
-            for row in rows:
-                say("\t".join(map(_cell, row)))
+        _print(list(reader.schema.names), rows, how)
+
+
+def _print(names: Sequence[str], rows: Iterator[Sequence[Any]], how: How) -> None:
+    if how == "json":
+        for row in rows:
+            say(json.dumps(dict(zip(names, map(_plain, row), strict=True)), allow_nan=False))
+    elif how == "csv":
+        _csv(names, rows)
+    elif is_terminal():
+        _table(names, rows)
+    else:
+        for row in rows:
+            say("\t".join(map(_cell, row)))
 
 
 def _rows(batch: Any) -> Iterator[Sequence[Any]]:

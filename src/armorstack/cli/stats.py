@@ -7,6 +7,7 @@ from typing import IO, Any
 
 import click
 
+from armorstack.cli.interrupts import Interrupts
 from armorstack.cli.options import with_options
 from armorstack.cli.paint import COLOR, Paint, ready_output, say
 from armorstack.cli.reading import (
@@ -55,14 +56,13 @@ def command(
     QUERY is of the language in docs/query.md: severity>=7 and action:Block and pod:web-*
     """
     from armorstack.cli.spool import print_json
-    from armorstack.store.budget import Budget
 
     ready_output()
     fields = fields_of("--by", by) or FIELDS
     question = question_of(query, zone, flags, since, until)
     place = place_of(config_file, data_dir, url, token_file, ca, file)
-    with reached(place) as store:
-        budget = Budget(timeout / 1e6)
+    with Interrupts() as interrupts, reached(place) as reach:
+        store, budget = reach.store, interrupts.budget(timeout / 1e6)
         found = store.histogram(question, budget, buckets=60)
         facets = store.facets(question, budget, fields=fields, size=count)
         total = store.count(question, budget)

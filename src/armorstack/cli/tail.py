@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from armorstack.cli.interrupts import Interrupts
 from armorstack.cli.options import with_options
 from armorstack.cli.paint import COLOR, Paint, ready_output
 from armorstack.cli.reading import (
@@ -22,7 +23,6 @@ from armorstack.cli.reading import (
     question_of,
     reached,
     remark,
-    tell_stopped,
 )
 from armorstack.cli.zones import ZONE
 
@@ -73,18 +73,16 @@ def command(
     screen = Objects(names) if as_json else Columns(names, zone, Paint(color))
     wanted = (None if since else LAST) if count is None else count
     tail = Tail(question, stored_columns(screen.names), wanted, _now_us)
-    try:
+    with Interrupts():
         _show(_told(tail, place, follow=not no_follow), screen.show)
-    except KeyboardInterrupt:
-        tell_stopped()
 
 
 def _told(tail: Any, place: Any, *, follow: bool) -> Iterable[Any]:
     """What there is to show: the last ones, and what arrives."""
     known: list[bytes] = []
     if not follow or place.link() is None:
-        with reached(place) as store:
-            for told in tail.last(store):
+        with reached(place) as reach:
+            for told in tail.last(reach.store):
                 if told.row is not None:
                     known.append(told.row["id"])
                 yield told

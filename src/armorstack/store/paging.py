@@ -4,10 +4,10 @@ Invariant: each page is asked with a budget of its own, and no event comes twice
 not go here: `EventStore.stream` gives those from one moment's view.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from armorstack.core.query.question import Question
-from armorstack.store.budget import QUESTION_S, Budget
+from armorstack.store.budget import Budget
 from armorstack.store.contract import EventStore, Row
 from armorstack.store.cursor import ID_BYTES, Cursor
 
@@ -17,13 +17,13 @@ _FIRST = Cursor(0, bytes(ID_BYTES))
 
 def newest(
     store: EventStore, question: Question, count: int, columns: Sequence[str],
-    seconds: float = QUESTION_S,
+    fresh: Callable[[], Budget] = Budget,
 ) -> Iterator[Row]:  # fmt: skip
-    """At most `count` events, newest first. `seconds` is for each page."""
+    """At most `count` events, newest first. `fresh` makes the budget of each page."""
     before: Cursor | None = None
     while count > 0:
         found = store.events(
-            question, Budget(seconds), size=min(PAGE, count), before=before, columns=columns
+            question, fresh(), size=min(PAGE, count), before=before, columns=columns
         )
         yield from found.rows
         count -= len(found.rows)
@@ -33,12 +33,13 @@ def newest(
 
 
 def oldest(
-    store: EventStore, question: Question, columns: Sequence[str], seconds: float = QUESTION_S
+    store: EventStore, question: Question, columns: Sequence[str],
+    fresh: Callable[[], Budget] = Budget,
 ) -> Iterator[Row]:
     """Every event that is meant, oldest first, also those that come while this is read."""
     after = _FIRST
     while True:
-        found = store.events(question, Budget(seconds), size=PAGE, after=after, columns=columns)
+        found = store.events(question, fresh(), size=PAGE, after=after, columns=columns)
         yield from reversed(found.rows)
         if not found.rows or found.newer is None:
             return

@@ -3,6 +3,7 @@
 Must not go here: panels.
 """
 
+import contextlib
 from collections.abc import Iterable
 
 from markupsafe import Markup
@@ -11,13 +12,14 @@ from msgspec.structs import replace
 
 from armorstack.core.boards import ALERTS, POSTURE
 from armorstack.core.query.asked import ALL
+from armorstack.errors import QueryStopped
 from armorstack.store.contract import EventStore
 from armorstack.web.charts.element import element, joined, linked, number, said, share
 from armorstack.web.charts.times import DAY_US, clock, moment_of, time_element
 from armorstack.web.links import Links
 from armorstack.web.panel_answers import Answers
 
-_POSTURE = "DefaultPosture"
+_NAME = "DefaultPosture"
 _FIELD = "policy"
 
 
@@ -31,18 +33,25 @@ class Nothing(Struct, frozen=True):
 
 
 def posture(answers: Answers, links: Links) -> Markup:
-    """How many alerts no policy made, with a link that leaves them out or takes them in again."""
+    """How many alerts no policy made, with a link that leaves them out or takes them in again;
+    nothing where time is up."""
+    with contextlib.suppress(QueryStopped):
+        return _posture(answers, links)
+    return Markup()
+
+
+def _posture(answers: Answers, links: Links) -> Markup:
     asked = links.asked
     picked = next((pick for pick in asked.picks if pick.field == _FIELD), None)
-    if picked is not None and _POSTURE in picked.exclude:
-        back = links.page(asked.without_pick(_FIELD, _POSTURE))
+    if picked is not None and _NAME in picked.exclude:
+        back = links.page(asked.without_pick(_FIELD, _NAME))
         return _note("Alerts of DefaultPosture are left out.", back, "Show them")
     if picked is not None or not (found := answers.count(POSTURE)):
         return Markup()
     whole = answers.count(ALERTS)
     told = f"{number(found)} of {number(whole)} alerts ({share(found, whole)}) are DefaultPosture: "
     told += "no policy named them."
-    without = links.page(asked.with_pick(_FIELD, _POSTURE, exclude=True))
+    without = links.page(asked.with_pick(_FIELD, _NAME, exclude=True))
     return _note(told, without, "Leave them out")
 
 
@@ -61,7 +70,13 @@ def heard(nodes: Iterable[tuple[str, str, int]], links: Links) -> Markup:
 
 
 def nothing(answers: Answers, links: Links, store: EventStore) -> Nothing | None:
-    """Why there are no events; None where there are some."""
+    """Why there are no events; None where there are some, or where time is up."""
+    with contextlib.suppress(QueryStopped):
+        return _nothing(answers, links, store)
+    return None
+
+
+def _nothing(answers: Answers, links: Links, store: EventStore) -> Nothing | None:
     if answers.count(ALERTS) or answers.count(""):
         return None
     newest_us = store.newest()

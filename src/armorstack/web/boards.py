@@ -23,6 +23,7 @@ from armorstack.core.text import printable
 from armorstack.store.budget import Budget
 from armorstack.store.contract import EventStore
 from armorstack.web import board_notes, listings, panels
+from armorstack.web.charts.element import joined
 from armorstack.web.desk import Desk, answer, asked_of, grant_of, store_for
 from armorstack.web.links import EVENTS, Links
 from armorstack.web.panel_answers import Answers
@@ -30,6 +31,10 @@ from armorstack.web.render import page
 
 ALSO = ("refresh",)
 NAME_LIMIT = 120
+SECONDS = 30.0
+"""What one page may take: a board asks a dozen questions or two."""
+Heard = tuple[tuple[str, str, int], ...]
+"""What `View.nodes` tells."""
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -85,27 +90,27 @@ def _entity(desk: Desk, site: Site) -> Endpoint:
 
 
 async def _answered(request: Request, desk: Desk, site: Site, asked: Asked) -> Response:
-    store = store_for(request, desk)
-    links = Links(asked, site.path)
-    shown = await answer(request, lambda budget: _shown(site, links, store, budget))
-    name = named(asked, site.board.id)
+    store, links = store_for(request, desk), Links(asked, site.path)
     # When a node was heard says something of namespaces that not everybody may read.
     sees_all = site.board is boards.NODE and grant_of(request).namespaces is None
-    heard = board_notes.heard(desk.view.nodes() if sees_all else (), links)
+    nodes = desk.view.nodes if sees_all else tuple
+    shown = await answer(request, lambda budget: _shown(site, links, store, nodes, budget), SECONDS)
+    name = named(asked, site.board.id)
     return page(
-        request, "board.html", asked=asked, shown=shown, heard=heard, board=site.board, name=name,
+        request, "board.html", asked=asked, shown=shown, board=site.board, name=name,
         heading=f"{site.board.title} {name}".rstrip(), events_href=_plain(asked).url(EVENTS),
         above=_without(asked, site.board.id).url(site.above) if site.above else "",
         above_title=site.above.strip("/").capitalize(),
     )  # fmt: skip
 
 
-def _shown(site: Site, links: Links, store: EventStore, budget: Budget) -> Shown:
+def _shown(
+    site: Site, links: Links, store: EventStore, nodes: Callable[[], Heard], budget: Budget
+) -> Shown:  # fmt: skip
     answers = Answers(site.board, links.asked, store, budget)
     drawn = panels.draw(site.board, answers, links)
-    return Shown(
-        drawn, board_notes.posture(answers, links), board_notes.nothing(answers, links, store)
-    )  # fmt: skip
+    note = joined([board_notes.posture(answers, links), board_notes.heard(nodes(), links)])
+    return Shown(drawn, note, board_notes.nothing(answers, links, store))
 
 
 def _list(desk: Desk, site: Site) -> Endpoint:
@@ -115,7 +120,9 @@ def _list(desk: Desk, site: Site) -> Endpoint:
         asked = asked_of(request, desk, (*ALSO, *listings.ALSO))
         store, links = store_for(request, desk), Links(asked, site.path)
         listings.sorting(asked, panel)
-        shown = await answer(request, lambda budget: _listed(site, panel, links, store, budget))
+        shown = await answer(
+            request, lambda budget: _listed(site, panel, links, store, budget), SECONDS
+        )
         return page(request, "board_list.html", asked=asked, board=site.board, shown=shown,
                     panel=panel)  # fmt: skip
 

@@ -56,7 +56,8 @@ def _one(node: Node) -> str:
     if isinstance(node, Free):
         return _free(node)
     if isinstance(node, Exists):
-        return f"{EXISTS}:{_name(node.field, node.key)}"
+        name = _name(node.field, node.key)
+        return f"{name}:*" if '"' in name else f"{EXISTS}:{name}"
     return _compare(node) if isinstance(node, Compare) else _match(node)
 
 
@@ -84,7 +85,9 @@ def _name(field: str, key: str) -> str:
 
 def _text(text: str, *, exact: bool) -> str:
     if SPECIAL.search(text) and not exact:
-        return _GUARDED.sub(r"\\\g<0>", text)
+        # A bracket that nothing closes is itself; at the beginning it would be read as a list.
+        opens = text.startswith("[") and "]" not in text
+        return "\\" * opens + _GUARDED.sub(r"\\\g<0>", text)
     is_bare = _BARE.fullmatch(text) and text.lower() not in _KEYWORDS
     return text if is_bare else _quoted(text)
 

@@ -29,6 +29,7 @@ from armorstack.errors import QueryError
 ORDERED: dict[str, Operator] = {"<": "<", "<=": "<=", ">": ">", ">=": ">="}
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
 _SIGN = re.compile(r"<=|>=|[<>=!]")
+_LIST = re.compile(r"\[[^]\\]*,[^]]*\]")
 _DASHED = re.compile(r"([0-9]+)-([0-9]+)")
 
 
@@ -116,9 +117,8 @@ def _text_test(target: Target, value: Value) -> Node:
 
 def _check_list(target: Target, value: Value) -> None:
     """Brackets choose a character; who writes a list in them is told."""
-    inner = value.glob[1:].removesuffix("]").strip()
-    opens = value.glob.startswith("[") and "]" not in value.glob
-    if opens or (re.fullmatch(r"\[[^\]]*,[^\]]*\]", value.glob) and "-" not in inner[:2]):
+    opens = value.written.startswith("[") and "]" not in value.written
+    if opens or _LIST.fullmatch(value.written):
         hint = f"write {target.written}:(a, b); a [ itself is \\["
         raise fault("a list stands in parentheses", value.place, hint)
 

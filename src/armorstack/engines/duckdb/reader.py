@@ -10,12 +10,10 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 
-from armorstack.engines.duckdb.connection import first_line, open_reader
-from armorstack.engines.duckdb.snapshot import Snapshot, Values, View
-from armorstack.errors import StoreError
+from armorstack.engines.duckdb.connection import open_reader
+from armorstack.engines.duckdb.snapshot import Snapshot, Values, View, opened
 
 
 class Reader:
@@ -62,13 +60,11 @@ class Reader:
 
         Raises StoreError.
         """
-        with self._lease() as view:
-            try:
-                cursor = self._connection.cursor()
-            except duckdb.Error as error:
-                raise StoreError(f"the store cannot answer: {first_line(error)}") from error
-            with cursor:
-                yield Snapshot(self._parts, view, cursor, namespaces)
+        with (
+            self._lease() as view,
+            opened(self._connection, self._parts, view, namespaces) as snapshot,
+        ):
+            yield snapshot
 
     def close(self) -> None:
         """Refuse further queries; those under way end by themselves."""

@@ -5,6 +5,7 @@ alone may be called from others. Must not go here: which SQL; how long a questio
 """
 
 import contextlib
+import threading
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ from armorstack.engines.duckdb.tail import Slice
 from armorstack.errors import StoreError
 
 BATCH_ROWS = 8192
+_AGAIN_S = 0.05
 OUT_OF_MEMORY = "ask for a shorter time, or for fewer values at once"
 
 Values = Sequence[Any] | Mapping[str, Any]
@@ -70,6 +72,7 @@ class Snapshot:
         self._root = root
         self._cursor = cursor
         self._failing = failing
+        self._is_busy = self._is_stopped = False
         self._is_restricted = namespaces is not None
         if namespaces is not None:
             with self._wrapped():
@@ -110,8 +113,16 @@ class Snapshot:
             return self._cursor.sql(sql, params=params or None).to_arrow_table()
 
     def interrupt(self) -> None:
-        """End what is asked just now, with StoreError; from any thread."""
-        self._cursor.interrupt()
+        """End what is asked, now and later, with StoreError; from any thread."""
+        self._is_stopped = True
+        # Whoever asked may have let go of the cursor already.
+        with contextlib.suppress(duckdb.Error):
+            self._cursor.interrupt()
+        if self._is_busy:
+            # A statement that was just about to begin has not noticed.
+            again = threading.Timer(_AGAIN_S, self.interrupt)
+            again.daemon = True
+            again.start()
 
     def _show(
         self, view: View, start_us: int | None, end_us: int | None, columns: Collection[str]
@@ -125,7 +136,10 @@ class Snapshot:
 
     @contextlib.contextmanager
     def _wrapped(self) -> Iterator[None]:
+        self._is_busy = True
         try:
+            if self._is_stopped:
+                raise StoreError(f"{self._failing}: it was interrupted")
             yield
         except (duckdb.Error, pa.ArrowException, OSError) as error:
             if not all((self._root / part.name).exists() for part in self.view.parts):
@@ -134,6 +148,22 @@ class Snapshot:
             hint = OUT_OF_MEMORY if isinstance(error, duckdb.OutOfMemoryException) else ""
             told = f"{self._failing}: {first_line(error)}"
             raise StoreError(told, hint=hint) from error
+        finally:
+            self._is_busy = False
+
+
+@contextlib.contextmanager
+def opened(
+    connection: duckdb.DuckDBPyConnection, root: Path, view: View,
+    namespaces: Sequence[str] | None = None,
+) -> Iterator[Snapshot]:  # fmt: skip
+    """A snapshot with a cursor of its own; see `Snapshot`. Raises StoreError."""
+    try:
+        cursor = connection.cursor()
+    except duckdb.Error as error:
+        raise StoreError(f"the store cannot answer: {first_line(error)}") from error
+    with cursor:
+        yield Snapshot(root, view, cursor, namespaces)
 
 
 def _table(slices: tuple[Slice, ...]) -> pa.Table:

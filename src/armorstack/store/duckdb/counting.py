@@ -4,7 +4,7 @@ Invariant: the answer is that of one GROUP BY over all events that are meant, wh
 was counted before. Must not go here: what a person calls a value (`columns.py`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,6 +14,7 @@ from armorstack.core.query.question import Question
 from armorstack.engines.duckdb.snapshot import View
 from armorstack.store.duckdb.inquiry import COUNT, Filter, Inquiry
 from armorstack.store.duckdb.partials import Unit, plan
+from armorstack.store.duckdb.where import Parameters
 
 MAX_GROUPS = 4_000
 """Groups of one unit; where there are more, they are counted by one statement and not kept."""
@@ -64,19 +65,20 @@ class Counting:
                 found[key].append(table)
         return [pa.concat_tables(found[key]) if key in found else None for key in keys]
 
-    def source(self, key: Key) -> str:
-        """The same groups as a subquery over all events."""
-        return f"({_statement([key], self._asked.sql)})"
+    def at_once(self, sql_of: Callable[[str, Parameters], str], key: Key) -> pa.Table:
+        """The answer of a statement over the same groups as a subquery, which it is given."""
+        parameters = self._asked.parameters.copy()
+        source = f"({_statement([key], self._asked.sql)})"
+        return self._inquiry.table(sql_of(source, parameters), parameters, *self._span)
 
-    @property
-    def asked(self) -> Filter:
-        """The condition, whose values `source` needs."""
-        return self._asked
-
-    @property
-    def span(self) -> tuple[int | None, int | None]:
-        """The question's bounds."""
-        return self._span
+    def answer(self, sql_of: Callable[[str, Parameters], str], key: Key) -> pa.Table:
+        """The answer of a statement over the groups, in whichever way it is cheaper."""
+        rows = self.rows(key)
+        if rows is None:
+            return self.at_once(sql_of, key)
+        parameters = Parameters()
+        sql = sql_of("partials", parameters)
+        return self._inquiry.over({"partials": rows}, sql, parameters)
 
     def _of_unit(self, unit: Unit, keys: Sequence[Key]) -> dict[Key, pa.Table]:
         values = tuple(self._asked.parameters.values.items())

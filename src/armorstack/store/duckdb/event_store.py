@@ -95,11 +95,13 @@ class DuckdbEventStore:
 
         def counted(inquiry: Inquiry) -> tuple[Buckets, Counts]:
             made = histograms.buckets_for(inquiry, question, now_us, buckets, interval_us)
-            return made, histograms.counts_of(inquiry, question, made, by) if made.count else {}
+            if not made.count:
+                return made, {}
+            return made, histograms.counts_of(inquiry, question, made, by, size)
 
         made, counts = self._ask(budget, counted)
         gaps = self.gaps(made.start_us, made.end_us)
-        return histograms.histogram(made, counts, by, size, gaps)
+        return histograms.histogram(made, counts, by, gaps)
 
     def facets(
         self, question: Question, budget: Budget, *, fields: Sequence[str], size: int = 10

@@ -4,7 +4,7 @@ Invariant: values stand in the order of their measure, then of their text, so th
 question has the same answer. Must not go here: time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -35,30 +35,40 @@ def facets(
 def _facets(
     inquiry: Inquiry, counting: Counting, fields: Sequence[str], size: int
 ) -> dict[str, Facet]:
-    keys = [Key((raw(field),)) for field in fields]
-    tables = counting.several(list(dict.fromkeys(keys)))
-    rows_of = dict(zip(dict.fromkeys(keys), tables, strict=True))
-    found = {}
-    small = {
-        f: rows_of[key] for f, key in zip(fields, keys, strict=True) if rows_of[key] is not None
-    }
+    keys = list(dict.fromkeys(Key((raw(field),)) for field in fields))
+    rows = dict(zip(keys, counting.several(keys), strict=True))
+    known = {field: table for field in fields if (table := rows[Key((raw(field),))]) is not None}
+    found = _known(inquiry, known, size)
+    for field in fields:
+        if field not in found:
+            found[field] = _facet(field, _at_once(counting, field, size))
+    return found
+
+
+def _known(inquiry: Inquiry, tables: Mapping[str, pa.Table], size: int) -> dict[str, Facet]:
+    """All facets whose groups are there, by one statement."""
+    if not tables:
+        return {}
     parameters = Parameters()
     limit = parameters.put(size)
-    branches = [
+    sql = " UNION ALL ".join(
         f"(SELECT {number} AS facet, {_ranked(field, f'partials{number}', limit)})"
-        for number, field in enumerate(small)
-    ]
-    if branches:
-        named = {f"partials{number}": table for number, table in enumerate(small.values())}
-        answer = inquiry.over(named, " UNION ALL ".join(branches), parameters).to_pylist()
-        for number, field in enumerate(small):
-            found[field] = _facet(field, [row for row in answer if row["facet"] == number])
-    for field, key in zip(fields, keys, strict=True):
-        if field not in found:
-            put = counting.asked.parameters
-            sql = f"SELECT {_ranked(field, counting.source(key), put.put(size))}"
-            found[field] = _facet(field, inquiry.table(sql, put, *counting.span).to_pylist())
-    return found
+        for number, field in enumerate(tables)
+    )
+    named = {f"partials{number}": table for number, table in enumerate(tables.values())}
+    answer = inquiry.over(named, sql, parameters).to_pylist()
+    return {
+        field: _facet(field, [row for row in answer if row["facet"] == number])
+        for number, field in enumerate(tables)
+    }
+
+
+def _at_once(counting: Counting, field: str, size: int) -> list[dict[str, Any]]:
+    def sql_of(source: str, parameters: Parameters) -> str:
+        return f"SELECT {_ranked(field, source, parameters.put(size))}"
+
+    rows: list[dict[str, Any]] = counting.at_once(sql_of, Key((raw(field),))).to_pylist()
+    return rows
 
 
 def _ranked(field: str, source: str, limit: str) -> str:
@@ -83,17 +93,12 @@ def top(
     smallest: bool,
 ) -> Top:  # fmt: skip
     """See `EventStore.top`."""
-    counting = Counting(inquiry, question)
     key = Key(tuple(dict.fromkeys(map(raw, (*fields, *([distinct] if distinct else []))))))
-    rows = counting.rows(key)
-    parameters = Parameters() if rows is not None else counting.asked.parameters
-    source = "partials" if rows is not None else counting.source(key)
-    sql = _grouped(fields, distinct, source, smallest, parameters.put(size))
-    if rows is not None:
-        answer = inquiry.over({"partials": rows}, sql, parameters)
-    else:
-        answer = inquiry.table(sql, parameters, *counting.span)
-    return _top(answer, len(fields))
+
+    def sql_of(source: str, parameters: Parameters) -> str:
+        return _grouped(fields, distinct, source, smallest, parameters.put(size))
+
+    return _top(Counting(inquiry, question).answer(sql_of, key), len(fields))
 
 
 def _grouped(fields: Sequence[str], distinct: str, source: str, smallest: bool, limit: str) -> str:

@@ -25,8 +25,8 @@ from armorstack.store.duckdb.where import Parameters
 _AHEAD_US = 86_400_000_000
 """An open end follows nodes whose clocks run ahead no further than this."""
 
-Counts = dict[str, Counter[int]]
-"""Value → bucket → count."""
+Counts = dict[str | None, Counter[int]]
+"""Value → bucket → count; None stands for all rarer values."""
 
 
 class Extent(Struct, frozen=True):
@@ -66,21 +66,29 @@ def extent(inquiry: Inquiry, question: Question) -> Extent | None:
     return Extent(pc.sum(rows["count"]).as_py(), first, last)
 
 
-def counts_of(inquiry: Inquiry, question: Question, buckets: Buckets, by: str) -> Counts:
-    """Events per value and bucket; without `by` all under the empty text."""
-    counting = Counting(inquiry, _clipped(question, buckets))
+def counts_of(inquiry: Inquiry, question: Question, buckets: Buckets, by: str, size: int) -> Counts:
+    """Events per value and bucket; without `by` all under the empty text.
+
+    Values beyond the `size` most frequent are counted together under None.
+    """
     key = Key((raw(by),) if by else (), buckets.interval_us)
-    rows = counting.rows(key)
-    value = dimension(by) if by else "''"
     first = buckets.start_us // buckets.interval_us
-    sql = f"""
-        SELECT bucket - {first} AS n, value, sum(count)::BIGINT AS count
-        FROM (SELECT bucket, {value} AS value, count
-            FROM {"partials" if rows is not None else counting.source(key)})
-        GROUP BY n, value"""
-    if rows is not None:
-        return _counts(inquiry.over({"partials": rows}, sql, Parameters()))
-    return _counts(inquiry.table(sql, counting.asked.parameters, *counting.span))
+    value = dimension(by) if by else "''"
+
+    def sql_of(source: str, parameters: Parameters) -> str:
+        put = parameters.put
+        return f"""
+            WITH valued AS (SELECT bucket, {value} AS value, count FROM {source}),
+            each AS (SELECT bucket, value, sum(count)::BIGINT AS count FROM valued GROUP BY ALL),
+            ranked AS (
+                SELECT value, row_number() OVER (ORDER BY sum(count) DESC, value) AS rank
+                FROM each GROUP BY value
+            )
+            SELECT bucket - {put(first)} AS n, sum(count)::BIGINT AS count,
+                CASE WHEN rank <= {put(size)} THEN value END AS kept
+            FROM each JOIN ranked USING (value) GROUP BY n, kept"""
+
+    return _counts(Counting(inquiry, _clipped(question, buckets)).answer(sql_of, key))
 
 
 def _clipped(question: Question, buckets: Buckets) -> Question:
@@ -88,26 +96,20 @@ def _clipped(question: Question, buckets: Buckets) -> Question:
     start_us, end_us = question.start_us, question.end_us
     if start_us is not None and start_us < buckets.start_us:
         start_us = buckets.start_us
-    if end_us is not None or buckets.count:
+    if buckets.count:
         end_us = buckets.end_us if end_us is None else min(end_us, buckets.end_us)
     return replace(question, start_us=start_us, end_us=end_us)
 
 
-def histogram(
-    buckets: Buckets, counts: Counts, by: str, size: int, gaps: Iterable[Gap]
-) -> Histogram:
-    """The most frequent values as series of their own, all others as one."""
-    totals = {value: each.total() for value, each in counts.items()}
-    ranked = sorted(totals, key=lambda value: (-totals[value], value))
-    shown, others = ranked[:size], ranked[size:]
+def histogram(buckets: Buckets, counts: Counts, by: str, gaps: Iterable[Gap]) -> Histogram:
+    """Each value as a series of its own, and all others as one."""
+    shown = [value for value in counts if value is not None]
+    shown.sort(key=lambda value: (-counts[value].total(), value))
     if by and QUERY_FIELDS[by].sort == "number":
         shown.sort(key=lambda value: int(value or -1), reverse=True)
     series = [_series(value, counts[value], buckets) for value in shown]
-    if others:
-        rest: Counter[int] = Counter()
-        for value in others:
-            rest.update(counts[value])
-        series.append(_series("", rest, buckets, is_rest=True))
+    if None in counts:
+        series.append(_series("", counts[None], buckets, is_rest=True))
     return Histogram(
         buckets.start_us, buckets.interval_us, buckets.count, tuple(series), tuple(gaps)
     )
@@ -119,7 +121,7 @@ def _series(value: str, counts: Counter[int], buckets: Buckets, is_rest: bool = 
 
 def _counts(table: pa.Table) -> Counts:
     found: Counts = {}
-    columns = (table[name].to_pylist() for name in ("n", "value", "count"))
+    columns = (table[name].to_pylist() for name in ("n", "kept", "count"))
     for n, value, count in zip(*columns, strict=True):
         found.setdefault(value, Counter())[n] += count
     return found

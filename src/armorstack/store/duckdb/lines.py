@@ -15,7 +15,7 @@ from armorstack.core.batch import SCHEMA
 from armorstack.core.gap import Gap
 from armorstack.engines.duckdb.parquet import describe, write_part
 from armorstack.engines.duckdb.part import Part
-from armorstack.engines.duckdb.snapshot import Snapshot, View
+from armorstack.engines.duckdb.snapshot import Snapshot, View, opened
 from armorstack.store.contract import Arrivals
 from armorstack.store.duckdb.event_store import DuckdbEventStore, Namespaces
 from armorstack.store.duckdb.live import wall_clock_us
@@ -63,11 +63,10 @@ class _LinesSource:
         self._session = session
         self._view = View(parts)
 
-    @contextlib.contextmanager
-    def snapshot(self, namespaces: Namespaces) -> Iterator[Snapshot]:
+    def snapshot(self, namespaces: Namespaces) -> contextlib.AbstractContextManager[Snapshot]:
         """All lines."""
-        with self._session.connection.cursor() as cursor:
-            yield Snapshot(self._session.folder / "parts", self._view, cursor, namespaces)
+        session = self._session
+        return opened(session.connection, session.folder / "parts", self._view, namespaces)
 
     def gaps(self, start_us: int | None, end_us: int | None) -> list[Gap]:
         """Lines tell of none."""

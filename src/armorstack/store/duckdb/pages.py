@@ -77,11 +77,13 @@ def _take(
     """So many events: those next older than `before`, or next newer than `after`, nearest first."""
     start_us, end_us = question.start_us, question.end_us
     if before is not None:
-        end_us = min(before.time_us + 1, before.time_us + 1 if end_us is None else end_us)
+        end_us = before.time_us + 1 if end_us is None else min(before.time_us + 1, end_us)
     if after is not None:
-        start_us = max(after.time_us, after.time_us if start_us is None else start_us)
+        start_us = after.time_us if start_us is None else max(after.time_us, start_us)
     found: list[Row] = []
-    for span in spans(inquiry.view, (start_us, end_us), rows, upwards=after is not None):
+    # The event at the cursor lies in the nearest piece, too.
+    wanted = rows if before is after is None else rows + 1
+    for span in spans(inquiry.view, (start_us, end_us), wanted, upwards=after is not None):
         found += _read(inquiry, question, span, rows - len(found), before, after, columns)
         if len(found) >= rows:
             break

@@ -5,7 +5,7 @@ Invariant: nothing in the store's folder is made, locked or changed. Must not go
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,7 +14,7 @@ from armorstack.config.scalars import MIB
 from armorstack.core.gap import Gap
 from armorstack.engines.duckdb.connection import fit_path
 from armorstack.engines.duckdb.place import PlaceKey
-from armorstack.engines.duckdb.snapshot import Snapshot, View
+from armorstack.engines.duckdb.snapshot import Snapshot, View, opened
 from armorstack.store.budget import Budget
 from armorstack.store.contract import Arrivals
 from armorstack.store.duckdb import arrivals as came
@@ -66,13 +66,11 @@ class _PartsSource:
         self._known: Known = {}
         self._lock = threading.Lock()
 
-    @contextlib.contextmanager
-    def snapshot(self, namespaces: Namespaces) -> Iterator[Snapshot]:
+    def snapshot(self, namespaces: Namespaces) -> contextlib.AbstractContextManager[Snapshot]:
         """The parts that there are now."""
         with self._lock:
             parts = list_parts(self._parts, known=self._known).parts
-        with self._connection.cursor() as cursor:
-            yield Snapshot(self._parts, View(parts), cursor, namespaces)
+        return opened(self._connection, self._parts, View(parts), namespaces)
 
     def gaps(self, start_us: int | None, end_us: int | None) -> list[Gap]:
         """Gaps that touch the span."""

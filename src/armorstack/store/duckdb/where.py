@@ -38,6 +38,12 @@ class Parameters:
     def __init__(self) -> None:
         self.values: dict[str, Any] = {}
 
+    def copy(self) -> "Parameters":
+        """The same values for another statement, which may add its own."""
+        copied = Parameters()
+        copied.values = dict(self.values)
+        return copied
+
     def put(self, value: Any) -> str:
         """How the statement refers to this value."""
         name = f"p{len(self.values)}"

@@ -11,7 +11,7 @@ from armorstack import __version__
 from armorstack.core.query.names import QUERY_FIELDS, QueryField
 from armorstack.web.api.endpoint import PREFIX, Endpoint, common
 from armorstack.web.api.parameters import Parameter, Schema
-from armorstack.web.api.shapes import SCHEMAS, reference
+from armorstack.web.api.shapes import ID, SCHEMAS, reference
 
 INTRODUCTION = (
     "Stored KubeArmor events. A parameter that is not known is refused with the list of those "
@@ -81,7 +81,7 @@ def _parameters(endpoint: Endpoint) -> Iterable[dict[str, Any]]:
     if "{id}" in endpoint.path:
         yield {
             "name": "id", "in": "path", "required": True, "description": "The event's id.",
-            "schema": {"type": "string", "format": "armorstack-id"},
+            "schema": ID,
         }  # fmt: skip
     yield from map(_own, endpoint.parameters)
     for name in common(endpoint.asks):

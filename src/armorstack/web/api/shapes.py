@@ -22,7 +22,9 @@ TIME: Schema = {
     "type": "string", "format": "date-time",
     "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z$",
 }  # fmt: skip
-ID: Schema = {"type": "string", "pattern": "^[A-Za-z0-9_-]{43}$"}
+ID: Schema = {
+    "type": "string", "pattern": "^[A-Za-z0-9_-]{43}$", "minLength": 43, "maxLength": 43,
+}  # fmt: skip
 CURSOR: Schema = {"type": ["string", "null"]}
 
 

@@ -27,6 +27,7 @@ async def _openapi(call: Call) -> Response:
 ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         path="/events", summary="A page of events, newest first", asks="question",
+        doc="`before` and `after` exclude each other.",
         parameters=(events.SIZE, events.BEFORE, events.AFTER, events.COLS, events.FORMAT),
         answers={JSON: reference("Events"), NDJSON: BYTES, csv.MEDIA_TYPE: BYTES},
         handler=events.events,
@@ -80,6 +81,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     Endpoint(
         path="/export", summary="All events that are meant, as one file", asks="question",
+        doc="`csv` and `parquet` have `form=columns` only.",
         parameters=(export.FORMAT, export.FORM, export.COLS),
         answers={
             csv.MEDIA_TYPE: BYTES, JSON: listed({"type": "object"}), NDJSON: BYTES,

@@ -77,8 +77,13 @@ def routes(desk: Desk) -> list[Route]:
         except QueryError as error:
             return _unread(request, desk, error)
         view, store = view_of(asked), store_for(request, desk)
-        found = await answer(request, lambda budget: find(asked, view, store, budget))
-        return page(request, "events.html", asked=asked, **shown(asked, view, found))
+
+        def work(budget: Budget) -> Response:
+            # The template, too: streams and probes wait in the loop meanwhile.
+            found = find(asked, view, store, budget)
+            return page(request, "events.html", asked=asked, **shown(asked, view, found))
+
+        return await answer(request, work)
 
     return [Route(PATH, events)]
 
@@ -125,6 +130,7 @@ def shown(asked: Asked, view: View, found: Found) -> dict[str, Any]:
         "older": _turned(asked, "before", found.events.older if found.events else None),
         "newest": asked.url(PATH, **PLACES) if view.before or view.after else "",
         "chart": events_chart.draw(found.histogram, view.by, asked) if found.histogram else None,
+        "gaps": found.histogram.gaps if found.histogram else (),
         "total": found.total,
         "facets": found.facets,
         "empty": found.empty,
@@ -168,7 +174,7 @@ def _unread(request: Request, desk: Desk, error: QueryError) -> Response:
     return page(
         request, "events.html", status_code=400, asked=asked, **_frame(asked, view) | {
             "error": told, "columns": (), "lines": None, "folded": None, "newer": "", "older": "",
-            "newest": "", "chart": None, "total": None, "facets": None, "empty": None,
+            "newest": "", "chart": None, "gaps": (), "total": None, "facets": None, "empty": None,
             "stopped": "", "exports": (), "command": "", "script": None,
         },
     )  # fmt: skip

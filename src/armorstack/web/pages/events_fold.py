@@ -4,6 +4,8 @@ Invariant: a line's link asks for exactly the events that were counted in it, ab
 Must not go here: the `fold` filter of the pipeline, which stores less; here nothing is lost.
 """
 
+from collections.abc import Iterator
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -11,19 +13,28 @@ from armorstack.core.query.asked import Asked
 from armorstack.core.query.question import Pick
 from armorstack.store.budget import Budget
 from armorstack.store.contract import EventStore, Group
-from armorstack.web.pages.events_table import LONGEST_PICK, PATH, PLACES, Lines, Value
+from armorstack.web.pages.events_table import (
+    LONGEST_PICK,
+    PATH,
+    PLACES,
+    Lines,
+    Value,
+    values_of,
+)
 
 FIELDS = (
     "stream", "action", "policy", "namespace", "pod", "operation", "process", "resource", "result",
 )  # fmt: skip
+HEADS = ("action", "policy", "pod", "operation", "process", "resource", "result")
+"""The columns: a pod stands behind its namespace, the stream where there is no operation."""
 SIZE = 100
 
 
 class Repeats(Struct, frozen=True):
     """One line."""
 
-    values: tuple[Value, ...]
-    """One per field of `FIELDS`."""
+    cells: tuple[tuple[Value, ...], ...]
+    """The values of each column of `HEADS`, without absent ones."""
     count: int
     first_us: int
     last_us: int
@@ -36,7 +47,7 @@ class Folded(Struct, frozen=True):
 
     lines: tuple[Repeats, ...]
     distinct: int
-    fields: tuple[str, ...] = FIELDS
+    heads: tuple[str, ...] = HEADS
 
 
 def ask(asked: Asked, store: EventStore, budget: Budget) -> Folded:
@@ -47,8 +58,16 @@ def ask(asked: Asked, store: EventStore, budget: Budget) -> Folded:
 
 
 def _repeats(group: Group, asked: Asked, values: Lines) -> Repeats:
-    shown = tuple(map(values.value, FIELDS, group.values))
+    event = {field: text for field, text in zip(FIELDS, group.values, strict=True) if text}
+    shown = tuple(tuple(_cell(head, event, values)) for head in HEADS)
     return Repeats(shown, group.count, group.first_us, group.last_us, _url(group, asked))
+
+
+def _cell(head: str, event: dict[str, str], values: Lines) -> Iterator[Value]:
+    if head == "operation" and head not in event:
+        head = "stream"
+    for field, text in values_of(head, event):
+        yield values.value(field, text)
 
 
 def _url(group: Group, asked: Asked) -> str:
