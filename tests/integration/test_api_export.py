@@ -15,6 +15,7 @@ import pytest
 from armorstack.core.query.question import Question
 from armorstack.errors import StoreError
 from armorstack.store.budget import Budget
+from armorstack.store.forms import parquet
 from armorstack.web.api import download
 from armorstack.web.api.endpoint import PREFIX
 from tests.support.api import Api, serving
@@ -106,7 +107,10 @@ def test_an_empty_export_is_a_whole_file(site: Site) -> None:
 
 
 @pytest.mark.parametrize("format_", ["csv", "json", "ndjson", "parquet"])
-def test_a_failure_in_the_middle_is_no_clean_end(format_: str) -> None:
+def test_a_failure_in_the_middle_is_no_clean_end(
+    format_: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet, "GROUP_ROWS", 1000)
     store = Streaming(50, StoreError("the disk is gone"), size=200)
     with serving(lambda: store) as api, pytest.raises(httpx.RemoteProtocolError):
         api.get(f"/export?format={format_}")

@@ -201,6 +201,13 @@ def test_a_statement_that_runs_out_of_memory_hurts_neither_receiver_nor_worker(
         assert run_.stop() == 0
 
 
+def test_whoever_ran_a_statement_goes_first_no_longer(folder: Path) -> None:
+    score = Path("/proc/self/oom_score_adj")
+    before = score.read_text()
+    sql(folder, "SELECT 1 AS one")
+    assert score.read_text() == before != "1000\n"
+
+
 def test_this_process_goes_first_where_memory_runs_out(folder: Path) -> None:
     statement = "SELECT count(*) FROM range(100000000000) a"
     process = started("query", "--sql", statement, "--data-dir", str(folder))

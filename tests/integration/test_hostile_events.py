@@ -26,7 +26,7 @@ PAGES = (
     "/", "/events", "/events?fold=1", "/events?cols=time,label,event_data,tag,resource,message",
     "/policies", "/pods", "/namespaces", "/nodes", "/status", "/executed",
 )  # fmt: skip
-FORMULA = re.compile(r"""^["']?[=+\-@\t\r]""")
+FORMULA = re.compile(r"""^\s*"?[=+\-@\uff1d\t\r]""")
 NUMBERS = range(len(hostile.TEXTS))
 NAMES = [*NUMBERS[:12], *NUMBERS[12::5]]
 """Of these the pages of names are asked for, since each asks five."""
@@ -142,7 +142,7 @@ def test_json_exports_hold_every_hostile_event(site: Site, form: str) -> None:
     "words",
     [
         ["query", "--since", "24h", "-n", "200"],
-        ["query", "--since", "24h", "--top", "process", "policy"],
+        ["query", "--since", "24h", "--top", "process,policy"],
         ["tail", "--no-follow", "-n", "200"],
         ["stats"],
         ["query", "--since", "24h", "-n", "200", "--json"],

@@ -21,7 +21,7 @@ from armorstack.web.access.streams import LIMITS
 from armorstack.web.connection import Connection
 from armorstack.web.server import tls_context
 from tests.support.certificates import Authority
-from tests.support.web import TRUST, Site, serving
+from tests.support.web import TRUST, Site, sample_events, serving
 
 QUICK_S = 0.5
 PATIENCE_S = 40.0
@@ -84,11 +84,19 @@ def test_a_head_that_comes_by_bytes_is_closed_and_pages_go_on(site: Site) -> Non
 
 
 def test_the_second_request_of_a_connection_may_be_no_slower(site: Site) -> None:
-    whole = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    whole = b"HEAD /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with connect(site) as peer:
         peer.sendall(whole)
         assert peer.recv(65536).startswith(b"HTTP/1.1 200")
         assert dribble(peer, (whole[:-1][n % 40 : n % 40 + 1] for n in range(10_000)))
+
+
+def test_a_connection_that_is_used_stays_open(site: Site) -> None:
+    with connect(site) as peer:
+        for _ in range(8):
+            peer.sendall(b"HEAD /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert peer.recv(65536).startswith(b"HTTP/1.1 200")
+            time.sleep(QUICK_S / 4)
 
 
 def test_a_body_that_nobody_waits_for_holds_no_connection(site: Site) -> None:
@@ -120,10 +128,8 @@ def test_an_answer_without_end_goes_on_meanwhile(site: Site) -> None:
         for _ in range(3):
             with connect(site) as peer:
                 assert rest(peer) == b""
-        from tests.support.web import sample_events
-
         site.write(sample_events(2))
-        assert any(line.startswith("data:") for line in itertools.islice(lines, 50))
+        assert any('"stream":' in line for line in itertools.islice(lines, 50))
 
 
 def test_a_thousand_idle_streams_do_not_stop_pages(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ from html.parser import HTMLParser
 from armorstack.core.text import UNSAFE
 
 SHOWN_AS_IS = re.compile("[\n\t]")
+INPUTS = re.compile(r"<input [^>]*>")
+"""A field of a form holds what was asked for as it is: it is sent back, not read."""
 OUTSIDE = re.compile(r"^(?!/(?!/)|\?|#|https://|mailto:)")
 """A link that neither stays here nor says openly that it leads away."""
 
@@ -24,7 +26,7 @@ class Page(HTMLParser):
         self._within: list[str] = []
         self.feed(text)
         self.close()
-        unsafe = UNSAFE.search(SHOWN_AS_IS.sub("", text))
+        unsafe = UNSAFE.search(SHOWN_AS_IS.sub("", INPUTS.sub("", text)))
         if unsafe:
             around = text[max(0, text.index(unsafe[0]) - 60) :][:120]
             self.faults.append(f"a raw {unsafe[0]!r} in the page: {around!r}")

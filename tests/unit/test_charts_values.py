@@ -7,8 +7,8 @@ import pytest
 from armorstack.store.contract import Group
 from armorstack.web.charts import bars, count, events, heatmap, palette, sparkline, table
 from armorstack.web.charts.element import element, joined, linked, said, share, shown
-from tests.support.hostile import TEXTS
 from tests.support.elements import parsed
+from tests.support.hostile import TEXTS
 
 NOON = 1_795_435_200_000_000
 """2026-11-23T12:00:00Z"""

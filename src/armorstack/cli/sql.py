@@ -30,14 +30,12 @@ def run(place: Any, sql: str, how: How, memory_bytes: int, seconds: float) -> No
     """Run the statement and print its answer."""
     from armorstack.store.sql import answered
 
-    root, tail, told = place.sql()
-    remark(told)
-    with (
-        Interrupts() as interrupts,
-        answered(root, sql, interrupts.budget(seconds), memory_bytes, tail) as reader,
-    ):
-        rows = (row for batch in reader for row in _rows(batch))
-        _print(list(reader.schema.names), rows, how)
+    with Interrupts() as interrupts:
+        root, tail, told = place.sql()
+        remark(told)
+        with answered(root, sql, interrupts.budget(seconds), memory_bytes, tail) as reader:
+            rows = (row for batch in reader for row in _rows(batch))
+            _print(list(reader.schema.names), rows, how)
 
 
 def _print(names: Sequence[str], rows: Iterator[Sequence[Any]], how: How) -> None:

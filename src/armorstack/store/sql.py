@@ -26,6 +26,7 @@ from armorstack.store.parts import list_parts
 
 BATCH_ROWS = 2048
 _TRIES = 5
+_GONE_FIRST = "1000"
 _READING = ("SELECT", "EXPLAIN")
 
 
@@ -56,9 +57,9 @@ def answered(
     statement is wrong or does more than read, StoreError where it cannot be answered.
     """
     vet(sql)
-    _go_first()
     root = fit_path(root)
     with (
+        _goes_first(),
         Session(memory_bytes, root) as session,
         budget.running(session.connection.interrupt),
         _told(),
@@ -130,7 +131,16 @@ def _sentence(error: duckdb.Error) -> str:
     return " ".join(line.strip() for line in str(error).splitlines() if line.strip(" ^"))
 
 
-def _go_first() -> None:
-    """Let the kernel end this process before any other where memory runs out (proc(5))."""
+@contextlib.contextmanager
+def _goes_first() -> Iterator[None]:
+    """Within it the kernel ends this process before any other where memory runs out (proc(5))."""
+    score = Path("/proc/self/oom_score_adj")
+    before = _GONE_FIRST
     with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")
+        before = score.read_text()
+        score.write_text(_GONE_FIRST)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            score.write_text(before)

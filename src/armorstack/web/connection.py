@@ -53,7 +53,8 @@ class Connection(H11Protocol):
             self._timer = None
 
     def _close(self) -> None:
-        # One that answers just now was slow only in sending the rest of its body.
+        self._timer = None
+        # A request that came along with the one before is answered without `data_received`.
         if not self._is_answering:
             self.transport.abort()
 

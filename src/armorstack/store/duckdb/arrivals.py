@@ -16,7 +16,7 @@ from armorstack.engines.duckdb.recent import Recent
 from armorstack.engines.duckdb.snapshot import View
 from armorstack.store.contract import Row
 from armorstack.store.duckdb.inquiry import Inquiry
-from armorstack.store.duckdb.rows import as_micros, rows_of, selected, selection
+from armorstack.store.duckdb.rows import batch_rows, rows_of, selected, selection
 from armorstack.store.duckdb.where import Parameters
 
 CATCH_UP = 5_000
@@ -48,7 +48,7 @@ def held(recent: Recent, place: Place, limit: int, namespaces: Sequence[str] | N
     rows: list[Row] = []
     for batch in recent.since(place.number):
         taken, used = _allowed(batch, namespaces, limit - len(rows))
-        rows += rows_of(as_micros(_with_values(taken)))
+        rows += batch_rows(_with_values(taken))
         place = _behind(place, batch, used)
         if len(rows) >= limit:
             break
@@ -86,7 +86,7 @@ def _read(inquiry: Inquiry, view: View, start_us: int, limit: int, skip: int) ->
         SELECT {selected(selection(None))} FROM events
         WHERE events.received >= make_timestamp({put(start_us)}::BIGINT)
         ORDER BY events.received, id LIMIT {put(limit)} OFFSET {put(skip)}"""
-    return rows_of(inquiry.table(sql, parameters, view=view))
+    return rows_of(inquiry.answer(sql, parameters, view=view))
 
 
 def _count(inquiry: Inquiry, view: View, start_us: int) -> tuple[int, int]:
@@ -96,8 +96,8 @@ def _count(inquiry: Inquiry, view: View, start_us: int) -> tuple[int, int]:
     sql = f"""
         SELECT count(*) AS total, count(*) FILTER (received = {start}) AS same
         FROM events WHERE received >= {start}"""
-    row = inquiry.table(sql, parameters, view=view).to_pylist()[0]
-    return row["total"], row["same"]
+    total, same = inquiry.answer(sql, parameters, view=view).rows[0]
+    return total, same
 
 
 def _start(inquiry: Inquiry, view: View) -> int:
@@ -106,7 +106,7 @@ def _start(inquiry: Inquiry, view: View) -> int:
     sql = f"""
         SELECT epoch_us(received) AS start_us FROM events
         ORDER BY events.received DESC LIMIT 1 OFFSET {parameters.put(CATCH_UP - 1)}"""
-    found: int = inquiry.table(sql, parameters, view=view)["start_us"][0].as_py()
+    found: int = inquiry.answer(sql, parameters, view=view).rows[0][0]
     return found
 
 

@@ -4,35 +4,23 @@ Invariant: the answer is that of one GROUP BY over all events that are meant, wh
 was counted before. Must not go here: what a person calls a value (`columns.py`).
 """
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
-from msgspec import Struct
 
+from armorstack.core.batch import SCHEMA
 from armorstack.core.query.question import Question
-from armorstack.engines.duckdb.snapshot import View
+from armorstack.engines.duckdb.snapshot import Answer, View
 from armorstack.store.duckdb.inquiry import COUNT, Filter, Inquiry
-from armorstack.store.duckdb.partials import Unit, plan
+from armorstack.store.duckdb.partials import Key, plan
 from armorstack.store.duckdb.where import Parameters
 
 MAX_GROUPS = 4_000
 """Groups of one unit; where there are more, they are counted by one statement and not kept."""
 _SHIFT_US = 1 << 60
 """Makes all times positive, so that division rounds down."""
-
-
-class Key(Struct, frozen=True):
-    """The columns of `SCHEMA` that events of a group agree in, and the length of their buckets."""
-
-    columns: tuple[str, ...] = ()
-    interval_us: int = 0
-    """0: no buckets. Else the column `bucket` is the number of the interval since 1970."""
-
-    def listed(self) -> list[str]:
-        """Its columns in a statement over `each`."""
-        bucket = ["bucket"] if self.interval_us else []
-        return [*bucket, *(f'"{name}"' for name in self.columns)]
 
 
 class Counting:
@@ -43,6 +31,8 @@ class Counting:
         self._inquiry = inquiry
         self._span = (question.start_us, question.end_us)
         self._asked = Filter(question, without=without)
+        values = tuple(self._asked.parameters.values.items())
+        self._where = (inquiry.namespaces, self._asked.sql, values)
 
     def rows(self, key: Key) -> pa.Table | None:
         """The groups, each perhaps in several rows; None: there are too many to keep."""
@@ -51,27 +41,28 @@ class Counting:
     def several(self, keys: Sequence[Key]) -> list[pa.Table | None]:
         """The same for several keys at once; they have the same interval, or none."""
         found: dict[Key, list[pa.Table]] = {key: [] for key in keys}
+        besides = self._inquiry.partials.companions(self._where, keys)
         planned = plan(self._inquiry.view, *self._span)
-        for unit in planned.units:
-            for key, table in self._of_unit(unit, list(found)).items():
+        pieces = [(View(unit), False) for unit in planned.units]
+        if planned.rest.parts or planned.rest.slices or not planned.units:
+            pieces.append((planned.rest, True))
+        for view, is_cut in pieces:
+            for key, table in self._of(view, is_cut, list(found), besides).items():
                 if len(table) > MAX_GROUPS:
                     del found[key]
                 else:
                     found[key].append(table)
             if not found:
-                return [None] * len(keys)
-        if planned.rest.parts or planned.rest.slices or not planned.units:
-            for key, table in self._of_view(planned.rest, list(found)).items():
-                found[key].append(table)
+                break
         return [pa.concat_tables(found[key]) if key in found else None for key in keys]
 
-    def at_once(self, sql_of: Callable[[str, Parameters], str], key: Key) -> pa.Table:
+    def at_once(self, sql_of: Callable[[str, Parameters], str], key: Key) -> Answer:
         """The answer of a statement over the same groups as a subquery, which it is given."""
         parameters = self._asked.parameters.copy()
         source = f"({_statement([key], self._asked.sql)})"
-        return self._inquiry.table(sql_of(source, parameters), parameters, *self._span)
+        return self._inquiry.answer(sql_of(source, parameters), parameters, *self._span)
 
-    def answer(self, sql_of: Callable[[str, Parameters], str], key: Key) -> pa.Table:
+    def answer(self, sql_of: Callable[[str, Parameters], str], key: Key) -> Answer:
         """The answer of a statement over the groups, in whichever way it is cheaper."""
         rows = self.rows(key)
         if rows is None:
@@ -80,28 +71,29 @@ class Counting:
         sql = sql_of("partials", parameters)
         return self._inquiry.over({"partials": rows}, sql, parameters)
 
-    def _of_unit(self, unit: Unit, keys: Sequence[Key]) -> dict[Key, pa.Table]:
-        values = tuple(self._asked.parameters.values.items())
-        names = tuple((part.name, part.bytes, part.rows) for part in unit)
-        where = (names, self._inquiry.namespaces, self._asked.sql, values)
+    def _of(
+        self, view: View, is_cut: bool, keys: Sequence[Key], besides: Sequence[Key]
+    ) -> dict[Key, pa.Table]:
+        """Groups of these pieces, kept or counted now. `besides` are counted with what is."""
+        names = tuple((part.name, part.bytes, part.rows) for part in view.parts)
+        place: Hashable = (names, len(view.slices) and view.recent.end)
+        place = (place, self._span if is_cut else None, self._where)
         kept = self._inquiry.partials
-        found = {key: table for key in keys if (table := kept.get((*where, key))) is not None}
+        found = {key: table for key in keys if (table := kept.get((place, key))) is not None}
         missing = [key for key in keys if key not in found]
         if missing:
-            made = self._of_view(View(unit), missing, whole=True)
-            for key, table in made.items():
+            missing += (key for key in besides if not kept.has((place, key)))
+            for key, table in self._counted(view, missing, is_cut=is_cut).items():
                 # Of too many groups only that is kept.
-                kept.put((*where, key), table if len(table) <= MAX_GROUPS else _too_many(table))
-            found |= made
-        return found
+                kept.put((place, key), table if len(table) <= MAX_GROUPS else _too_many(table))
+                found[key] = table
+        return {key: found[key] for key in keys}
 
-    def _of_view(
-        self, view: View, keys: Sequence[Key], *, whole: bool = False
-    ) -> dict[Key, pa.Table]:
-        span = (None, None) if whole else self._span
+    def _counted(self, view: View, keys: Sequence[Key], *, is_cut: bool) -> dict[Key, pa.Table]:
+        span = self._span if is_cut else (None, None)
         sql = _statement(keys, self._asked.sql)
-        table = self._inquiry.table(sql, self._asked.parameters, *span, view)
-        return {key: _part(table, number, key) for number, key in _numbered(keys)}
+        answer = self._inquiry.answer(sql, self._asked.parameters, *span, view)
+        return _parted(answer, keys)
 
 
 def _statement(keys: Sequence[Key], where: str) -> str:
@@ -122,21 +114,35 @@ def _statement(keys: Sequence[Key], where: str) -> str:
         FROM each GROUP BY GROUPING SETS ({sets}) HAVING count(*) > 0"""
 
 
-def _numbered(keys: Sequence[Key]) -> list[tuple[int, Key]]:
-    """Each key with what `grouping_id` says of its rows: a bit for each column not in it."""
+def _parted(answer: Answer, keys: Sequence[Key]) -> dict[Key, pa.Table]:
+    """Each key's groups; `grouping_id` has a bit for each column that a group does not go by."""
     columns = list(dict.fromkeys(name for key in keys for name in key.listed()))
-    found = []
+    rows: defaultdict[int, list[tuple[Any, ...]]] = defaultdict(list)
+    for row in answer.rows:
+        rows[row[len(columns)]].append(row)
+    found = {}
     for key in keys:
-        inside = set(key.listed())
+        inside = key.listed()
         bits = "".join("0" if name in inside else "1" for name in columns)
-        found.append((int(bits or "0", 2), key))
+        places = [columns.index(name) for name in inside]
+        found[key] = _table(key, places, rows[int(bits or "0", 2)])
     return found
 
 
-def _part(table: pa.Table, number: int, key: Key) -> pa.Table:
+def _table(key: Key, places: Sequence[int], rows: Sequence[tuple[Any, ...]]) -> pa.Table:
     names = [name.strip('"') for name in key.listed()]
-    rows = table.filter(pc.equal(table["which"], number))
-    return rows.select([*names, "count", "first_us", "last_us"]).combine_chunks()
+    told = [_array(name, [row[at] for row in rows]) for name, at in zip(names, places, strict=True)]
+    counts = [pa.array([row[at] for row in rows], pa.int64()) for at in (-3, -2, -1)]
+    return pa.table([*told, *counts], names=[*names, "count", "first_us", "last_us"])
+
+
+def _array(name: str, values: list[Any]) -> pa.Array:
+    if name == "bucket":
+        return pa.array(values, pa.int64())
+    type_ = SCHEMA.field(name).type
+    if pa.types.is_map(type_):
+        values = [value and list(value.items()) for value in values]
+    return pa.array(values, type_)
 
 
 def _too_many(table: pa.Table) -> pa.Table:

@@ -11,10 +11,12 @@ import pyarrow as pa
 
 from armorstack.core.query.names import QUERY_FIELDS
 from armorstack.core.query.question import Question
+from armorstack.engines.duckdb.snapshot import Answer
 from armorstack.store.contract import Facet, FacetValue, Group, Top
 from armorstack.store.duckdb.columns import counted, dimension, is_several, raw
-from armorstack.store.duckdb.counting import Counting, Key
+from armorstack.store.duckdb.counting import Counting
 from armorstack.store.duckdb.inquiry import Inquiry
+from armorstack.store.duckdb.partials import Key
 from armorstack.store.duckdb.where import Parameters
 
 
@@ -56,7 +58,7 @@ def _known(inquiry: Inquiry, tables: Mapping[str, pa.Table], size: int) -> dict[
         for number, field in enumerate(tables)
     )
     named = {f"partials{number}": table for number, table in enumerate(tables.values())}
-    answer = inquiry.over(named, sql, parameters).to_pylist()
+    answer = inquiry.over(named, sql, parameters).dicts()
     return {
         field: _facet(field, [row for row in answer if row["facet"] == number])
         for number, field in enumerate(tables)
@@ -67,8 +69,7 @@ def _at_once(counting: Counting, field: str, size: int) -> list[dict[str, Any]]:
     def sql_of(source: str, parameters: Parameters) -> str:
         return f"SELECT {_ranked(field, source, parameters.put(size))}"
 
-    rows: list[dict[str, Any]] = counting.at_once(sql_of, Key((raw(field),))).to_pylist()
-    return rows
+    return counting.at_once(sql_of, Key((raw(field),))).dicts()
 
 
 def _ranked(field: str, source: str, limit: str) -> str:
@@ -126,8 +127,8 @@ def _measure(distinct: str) -> str:
     return "count(DISTINCT measured) FILTER (measured <> '')"
 
 
-def _top(answer: pa.Table, fields: int) -> Top:
-    rows = answer.to_pylist()
+def _top(answer: Answer, fields: int) -> Top:
+    rows = answer.dicts()
     if not rows:
         return Top((), 0, 0)
     groups = tuple(

@@ -7,7 +7,6 @@ event with several values counts at each. Must not go here: facets; how a chart 
 from collections import Counter
 from collections.abc import Iterable
 
-import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Struct
 from msgspec.structs import replace
@@ -15,11 +14,13 @@ from msgspec.structs import replace
 from armorstack.core.gap import Gap
 from armorstack.core.query.names import QUERY_FIELDS
 from armorstack.core.query.question import Question
+from armorstack.engines.duckdb.snapshot import Answer
 from armorstack.store.contract import Histogram, Series
 from armorstack.store.duckdb.buckets import SECOND_US, Buckets, buckets_of
 from armorstack.store.duckdb.columns import dimension, raw
-from armorstack.store.duckdb.counting import Counting, Key
+from armorstack.store.duckdb.counting import Counting
 from armorstack.store.duckdb.inquiry import Inquiry
+from armorstack.store.duckdb.partials import Key
 from armorstack.store.duckdb.where import Parameters
 
 _AHEAD_US = 86_400_000_000
@@ -84,8 +85,8 @@ def counts_of(inquiry: Inquiry, question: Question, buckets: Buckets, by: str, s
                 SELECT value, row_number() OVER (ORDER BY sum(count) DESC, value) AS rank
                 FROM each GROUP BY value
             )
-            SELECT bucket - {put(first)} AS n, sum(count)::BIGINT AS count,
-                CASE WHEN rank <= {put(size)} THEN value END AS kept
+            SELECT bucket - {put(first)} AS n, CASE WHEN rank <= {put(size)} THEN value END AS kept,
+                sum(count)::BIGINT AS count
             FROM each JOIN ranked USING (value) GROUP BY n, kept"""
 
     return _counts(Counting(inquiry, _clipped(question, buckets)).answer(sql_of, key))
@@ -119,9 +120,8 @@ def _series(value: str, counts: Counter[int], buckets: Buckets, is_rest: bool = 
     return Series(value, tuple(counts[n] for n in range(buckets.count)), is_rest)
 
 
-def _counts(table: pa.Table) -> Counts:
+def _counts(answer: Answer) -> Counts:
     found: Counts = {}
-    columns = (table[name].to_pylist() for name in ("n", "kept", "count"))
-    for n, value, count in zip(*columns, strict=True):
+    for n, value, count in answer.rows:
         found.setdefault(value, Counter())[n] += count
     return found

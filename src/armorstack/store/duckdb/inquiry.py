@@ -1,7 +1,7 @@
 """One question on its way to DuckDB: a snapshot that is asked under a budget.
 
 Invariant: nothing is asked of a snapshot but through here, so everything ends when its budget
-does. Answers of a statement are whole tables; what may be large is streamed.
+does. Answers of a statement are small; what may be large is streamed.
 """
 
 import re
@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from armorstack.core.batch import SCHEMA
 from armorstack.core.query.question import Question
-from armorstack.engines.duckdb.snapshot import Snapshot, View
+from armorstack.engines.duckdb.snapshot import Answer, Snapshot, View
 from armorstack.store.budget import Budget
 from armorstack.store.duckdb.partials import Partials
 from armorstack.store.duckdb.where import Parameters, condition
@@ -42,16 +42,16 @@ class Inquiry:
         """The pieces that the events lie in, whoever may see them."""
         return self._snapshot.view
 
-    def table(
+    def answer(
         self, sql: str, parameters: Parameters, start_us: int | None = None,
         end_us: int | None = None, view: View | None = None,
-    ) -> pa.Table:  # fmt: skip
-        """The answer over the events of this span, or of these pieces.
+    ) -> Answer:  # fmt: skip
+        """The small answer over the events of this span, or of these pieces.
 
         Raises StoreError, QueryStopped.
         """
         with self._budget.running(self._snapshot.interrupt):
-            return self._snapshot.query(
+            return self._snapshot.answer(
                 sql, parameters.values, start_us, end_us, view, _columns_in(sql)
             )
 
@@ -69,10 +69,10 @@ class Inquiry:
                 return
             yield batch
 
-    def over(self, tables: Mapping[str, pa.Table], sql: str, parameters: Parameters) -> pa.Table:
+    def over(self, tables: Mapping[str, pa.Table], sql: str, parameters: Parameters) -> Answer:
         """The answer over tables of our own."""
         with self._budget.running(self._snapshot.interrupt):
-            return self._snapshot.query_tables(tables, sql, parameters.values)
+            return self._snapshot.answer_over(tables, sql, parameters.values)
 
 
 def _columns_in(sql: str) -> frozenset[str]:

@@ -52,7 +52,7 @@ def event(inquiry: Inquiry, id_: bytes, near_us: int | None) -> Row | None:
         parameters = Parameters()
         every = selected(selection(None))
         sql = f"SELECT {every} FROM events WHERE id = {parameters.put(id_)} LIMIT 1"
-        if rows := rows_of(inquiry.table(sql, parameters, start_us, end_us)):
+        if rows := rows_of(inquiry.answer(sql, parameters, start_us, end_us)):
             return rows[0]
     return None
 
@@ -105,7 +105,7 @@ def _read(
         f"SELECT {selected(columns)} FROM events WHERE {' AND '.join(where)} "
         f"ORDER BY events.time {order}, id {order} LIMIT {put(rows)}"
     )
-    return rows_of(inquiry.table(sql, asked.parameters, *span))
+    return rows_of(inquiry.answer(sql, asked.parameters, *span))
 
 
 def spans(view: View, span: Span, rows: int, *, upwards: bool) -> Iterator[Span]:

@@ -7,6 +7,7 @@ counts depend on: parts, condition, values, and the namespaces that were seen.
 """
 
 import threading
+import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Hashable, Sequence
 from typing import TypeAlias
@@ -21,9 +22,26 @@ MAX_BYTES = 48 * 1024 * 1024
 """Counts that are kept; those that were not asked for longest go first."""
 UNIT_PARTS = 8
 """Enough that few tables have to be put together, few enough that a lost one is soon made again."""
+COMPANY_S = 60.0
+"""How long what was asked beside is taken to belong to the same page."""
 _ENTRY_BYTES = 1024
+_MAX_ASKED = 500
+_MAX_COMPANIONS = 24
 
 Unit: TypeAlias = tuple[Part, ...]
+
+
+class Key(Struct, frozen=True):
+    """The columns of `SCHEMA` that events of a group agree in, and the length of their buckets."""
+
+    columns: tuple[str, ...] = ()
+    interval_us: int = 0
+    """0: no buckets. Else the column `bucket` is the number of the interval since 1970."""
+
+    def listed(self) -> list[str]:
+        """Its columns in a statement over `each`."""
+        bucket = ["bucket"] if self.interval_us else []
+        return [*bucket, *(f'"{name}"' for name in self.columns)]
 
 
 class Plan(Struct, frozen=True):
@@ -44,7 +62,8 @@ def plan(view: View, start_us: int | None, end_us: int | None) -> Plan:
         else:
             units += ((part,) for part in whole)
             cut += (part for part in parts if part not in whole)
-    return Plan(tuple(units), View(tuple(cut), view.slices).within(start_us, end_us))
+    rest = View(tuple(cut), view.slices, view.recent)
+    return Plan(tuple(units), rest.within(start_us, end_us))
 
 
 def _chunks(parts: Sequence[Part]) -> list[tuple[Unit, bool]]:
@@ -75,6 +94,7 @@ class Partials:
         self._max_bytes = max_bytes
         self._tables: OrderedDict[Hashable, pa.Table] = OrderedDict()
         self._bytes = 0
+        self._asked: OrderedDict[tuple[Hashable, tuple[str, ...], bool], float] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, key: Hashable) -> pa.Table | None:
@@ -83,6 +103,11 @@ class Partials:
             if key in self._tables:
                 self._tables.move_to_end(key)
             return self._tables.get(key)
+
+    def has(self, key: Hashable) -> bool:
+        """Whether it is kept; asking does not make it be kept for longer."""
+        with self._lock:
+            return key in self._tables
 
     def put(self, key: Hashable, table: pa.Table) -> None:
         """Keep it for a while."""
@@ -93,3 +118,25 @@ class Partials:
             while self._bytes > self._max_bytes:
                 _, old = self._tables.popitem(last=False)
                 self._bytes -= old.nbytes + _ENTRY_BYTES
+
+    def companions(self, where: Hashable, keys: Sequence[Key]) -> list[Key]:
+        """What else was asked under this condition a moment ago, and so will be asked again.
+
+        A page asks one thing after the other; reading events once for all of it costs little more
+        than for the first. All keys have the interval of the given ones, or none.
+        """
+        interval_us = max(key.interval_us for key in keys)
+        now = time.monotonic()
+        with self._lock:
+            for key in keys:
+                asked = (where, key.columns, key.interval_us > 0)
+                self._asked[asked] = now
+                self._asked.move_to_end(asked)
+            while len(self._asked) > _MAX_ASKED:
+                self._asked.popitem(last=False)
+            found = [
+                Key(columns, interval_us if has_buckets else 0)
+                for (other, columns, has_buckets), at in self._asked.items()
+                if other == where and now - at < COMPANY_S and (interval_us or not has_buckets)
+            ]
+        return [key for key in found if key not in keys][:_MAX_COMPANIONS]

@@ -1,4 +1,4 @@
-"""Events as rows: Arrow tables to `Row`s. Must not go here: which events."""
+"""Events as rows: answers to `Row`s. Must not go here: which events."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from armorstack.core.batch import SCHEMA
+from armorstack.engines.duckdb.snapshot import Answer
 from armorstack.store.contract import Row
 
 ALWAYS = ("id", "time", "stream")
@@ -29,13 +30,17 @@ def selected(columns: Sequence[str]) -> str:
     )
 
 
-def rows_of(table: pa.Table | pa.RecordBatch) -> list[Row]:
+def rows_of(answer: Answer) -> list[Row]:
     """The rows, without what has no value."""
-    return [_row(each) for each in table.to_pylist()]
+    return [_row(each) for each in answer.dicts()]
 
 
-def as_micros(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The same batch with times as microseconds, ready for `rows_of`."""
+def batch_rows(batch: pa.RecordBatch) -> list[Row]:
+    """The same of rows in memory."""
+    return [_row(each) for each in _as_micros(batch).to_pylist()]
+
+
+def _as_micros(batch: pa.RecordBatch) -> pa.RecordBatch:
     columns = [
         column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column
         for column in batch.columns
