@@ -104,7 +104,7 @@ def test_hostile_text_runs_nothing_and_breaks_nothing(
     with Visiting(browser, hostile_site) as visit:
         page = visit(f"{path}?from=all")
         page.wait_for_load_state("load")
-        assert "owned" not in page.title()
+        assert page.title() != "owned"
         assert "hostile-" in page.locator("main").inner_text()
         assert_fits(page)
 
@@ -113,7 +113,7 @@ def test_the_page_of_a_hostile_event_runs_nothing(browser: Browser, hostile_site
     with Visiting(browser, hostile_site) as visit:
         for number in range(0, len(hostile.TEXTS), 6):
             page = visit(f"/events/{encode_id(id_of(('hostile', number)))}", viewport=NARROW)
-            assert "owned" not in page.title() or page.title().startswith(hostile.TEXTS[number])
+            assert page.title() != "owned"
             assert f"hostile-{number}" in page.locator("main").inner_text()
             assert_fits(page)
             page.close()

@@ -125,6 +125,7 @@ class Feed:
 
     async def _run(self) -> None:
         threads = ThreadPoolExecutor(1, thread_name_prefix="arrivals")
+        self._alive_at = asyncio.get_running_loop().time()
         try:
             while self._groups:
                 pause_s = await self._poll(threads)
