@@ -33,7 +33,9 @@ def newest(
 
 
 def oldest(
-    store: EventStore, question: Question, columns: Sequence[str],
+    store: EventStore,
+    question: Question,
+    columns: Sequence[str],
     fresh: Callable[[], Budget] = Budget,
 ) -> Iterator[Row]:
     """Every event that is meant, oldest first, also those that come while this is read."""
