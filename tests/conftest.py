@@ -5,6 +5,7 @@ their tests, launchers of real servers in `tests/support/`.
 """
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,10 @@ from tests.support import tools
 
 TESTS = Path(__file__).parent
 TIERS = ("unit", "property", "contract", "integration", "browser", "soak", "bench")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell that starts us in the background lets Ctrl-C be ignored, by all that we start too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No deadlines: the machine's speed is not what these tests are about.
 settings.register_profile("home", deadline=None, suppress_health_check=[HealthCheck.too_slow])

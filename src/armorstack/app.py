@@ -8,7 +8,7 @@ Arrow and DuckDB, the supervisor of all that and of gRPC.
 import os
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from armorstack.control import Orders
 from armorstack.errors import ConfigError
 
 if TYPE_CHECKING:
+    from armorstack.core.gap import Gap
     from armorstack.engines.duckdb.store import Store
     from armorstack.sinks.contract import Sink as SinkContract
     from armorstack.store.contract import EventStore
@@ -91,7 +92,8 @@ def run_worker(config: Config, orders: Orders, listener: socket.socket | None = 
         front = front_of(config.web, bound.getsockname()[:2])
         porter = Porter(Bearers(config.data_dir), front)
         worker = Worker(config, jobs, orders, address(bound), porter.denied)
-        desk = Desk(worker, searched([job.sink for job in jobs]), _now_us)
+        store = searched([job.sink for job in jobs], worker.open_gaps)
+        desk = Desk(worker, store, _now_us)
         server = Server(build(desk, porter), bound, tls_context(config.web.tls))
         server.start()
         if not front.shows_events:
@@ -104,8 +106,13 @@ def run_worker(config: Config, orders: Orders, listener: socket.socket | None = 
         structlog.get_logger().info("worker ends")
 
 
-def searched(sinks: Sequence["SinkContract"]) -> Callable[[], "EventStore"]:
-    """What gives the store that pages and API ask: that of the first sink which has one."""
+def searched(
+    sinks: Sequence["SinkContract"], open_gaps: "Callable[[], Iterable[Gap]]"
+) -> Callable[[], "EventStore"]:
+    """What gives the store that pages and API ask: that of the first sink which has one.
+
+    `open_gaps` are those that have not ended, which no store knows yet.
+    """
     from armorstack.errors import EngineError, StoreError
     from armorstack.sinks.duckdb import StoreSink
     from armorstack.store.duckdb import LiveStore
@@ -124,7 +131,7 @@ def searched(sinks: Sequence["SinkContract"]) -> Callable[[], "EventStore"]:
             raise StoreError("the store is not open yet", hint=hint) from error
         # A sink that broke down opens another store.
         if not asked or asked[0][0] is not held:
-            asked[:] = [(held, LiveStore(held))]
+            asked[:] = [(held, LiveStore(held, open_gaps=open_gaps))]
         return asked[0][1]
 
     return store

@@ -17,6 +17,7 @@ import structlog
 from armorstack import metrics
 from armorstack.config import Config, DuckdbSink
 from armorstack.control import Orders
+from armorstack.core.gap import Gap
 from armorstack.counting import EventCounts
 from armorstack.errors import EngineError, SpoolError
 from armorstack.health import Health, health, is_live, not_ready
@@ -114,6 +115,10 @@ class Worker:
     def not_ready(self) -> str:
         """Why the work cannot be done yet; empty when it can."""
         return not_ready(self._state("running"))
+
+    def open_gaps(self) -> tuple[Gap, ...]:
+        """Gaps that have not ended."""
+        return open_gaps(self._receiver(), _now_us())
 
     def metrics(self) -> bytes:
         """All metrics in the Prometheus text format."""

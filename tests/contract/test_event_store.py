@@ -275,11 +275,18 @@ def test_an_interval_that_was_asked_for_is_kept_unless_it_makes_too_many(
     assert sum(map(sum, (series.counts for series in fine.series))) == weight(EVENTS)
 
 
-def test_a_span_without_an_end_reaches_to_now(store: EventStore) -> None:
-    question = asked(start_us=NOW_US - 2 * HOUR_US)
-    found = store.histogram(question, patience())
-    assert found.start_us + found.buckets * found.interval_us >= NOW_US
-    assert sum(map(sum, (series.counts for series in found.series))) == weight(EVENTS)
+def test_a_span_without_an_end_reaches_to_now(make: Make) -> None:
+    filled = make([event("old", NOW_US - 5 * HOUR_US)])
+    found = filled.histogram(asked(start_us=NOW_US - 6 * HOUR_US), patience())
+    assert 0 <= found.start_us + found.buckets * found.interval_us - NOW_US < found.interval_us
+    assert [sum(series.counts) for series in found.series] == [1]
+
+
+def test_a_clock_that_runs_ahead_does_not_stretch_what_reaches_to_now(make: Make) -> None:
+    filled = make([event("now"), event("ahead", NOW_US + HOUR_US), event("far", 4 * NOW_US)])
+    found = filled.histogram(asked(start_us=NOW_US - HOUR_US), patience())
+    assert found.start_us + found.buckets * found.interval_us <= NOW_US + 26 * HOUR_US
+    assert [sum(series.counts) for series in found.series] == [2]
 
 
 def test_rarer_values_of_a_histogram_are_one_series(store: EventStore) -> None:

@@ -118,6 +118,20 @@ def test_what_came_at_one_moment_is_not_passed_over_where_a_batch_ended_within_i
     assert "c" in seen
 
 
+def test_a_place_within_a_batch_loses_none_that_was_received_before(folder: Path) -> None:
+    store = open_store(folder, Clock(NOW_US))
+    place = LiveStore(store).arrivals().place
+    # Events of one stream stand together in a batch, whenever they were received.
+    put(store, [*came(["later"], NOW_US + 2), *came(["earlier"], NOW_US + 1)], 1)
+    found = LiveStore(store).arrivals(place, limit=1)
+    store.close()
+    store = open_store(folder, Clock(NOW_US + 9))
+    seen, _, _ = followed(LiveStore(store), found.place)
+    store.close()
+    assert keys(found.rows) == ["later"]
+    assert "earlier" in seen
+
+
 def test_whoever_was_away_for_long_is_told_how_much_was_missed(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

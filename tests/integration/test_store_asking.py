@@ -1,5 +1,6 @@
 """The embedded store asked while it goes on: what is opened, counted again, interrupted."""
 
+import contextlib
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,11 +13,13 @@ from armorstack.core.gap import Gap
 from armorstack.core.query.names import FACETS
 from armorstack.core.query.parse import parse
 from armorstack.core.query.question import Question
+from armorstack.engines.duckdb.snapshot import Snapshot
 from armorstack.engines.duckdb.store import Store
 from armorstack.errors import QueryStopped, StoreError
 from armorstack.store.budget import Budget
+from armorstack.store.contract import Arrivals
 from armorstack.store.duckdb import LinesStore, LiveStore, PartsStore, counting
-from armorstack.store.duckdb.partials import Partials
+from armorstack.store.duckdb.event_store import DuckdbEventStore, Namespaces, Source
 from tests.support.event_stores import batch_of, event, keys, patience, put, varied
 from tests.support.stores import DAY_US, HOUR_US, NOW_US, Clock, batch, open_store, rows
 
@@ -70,6 +73,13 @@ def test_a_rare_event_is_found_however_old_it_is(store: Store) -> None:
     assert keys(LiveStore(store).events(question, patience(), size=5).rows) == ["17", "19"]
 
 
+def test_a_search_goes_back_step_by_step(store: Store) -> None:
+    hourly(store, 40)
+    remove_parts(store, but=32)
+    question = Question(parse("resource:8 or resource:9", NOW_US))
+    assert keys(LiveStore(store).events(question, patience(), size=1).rows) == ["8"]
+
+
 def test_an_event_whose_time_is_known_opens_its_part_only(store: Store) -> None:
     hourly(store, 20)
     remove_parts(store, but=2)
@@ -109,6 +119,16 @@ def test_counts_that_are_kept_count_like_one_reading(
     monkeypatch.setattr(counting, "MAX_GROUPS", 1)
     at_once = answers(LiveStore(store, Clock()), patience())
     assert first == again == at_once
+
+
+def test_each_span_is_counted_for_itself(store: Store) -> None:
+    put(store, [event(number, NOW_US - number) for number in range(20)], 1)
+    store.flush()
+    put(store, [event(-number, NOW_US + number) for number in range(1, 20)], 2)
+    asked = LiveStore(store)
+    for start, end in ((3, 9), (4, 9), (4, 8), (-3, 8), (-3, 7), (-9, -3), (-9, -4)):
+        span = Question(start_us=NOW_US - end, end_us=NOW_US - start)
+        assert asked.count(span, patience()) == end - start
 
 
 def test_parts_that_are_counted_are_not_read_again(store: Store) -> None:
@@ -227,6 +247,13 @@ def test_a_long_search_ends_when_its_time_is_up(store: Store) -> None:
         LiveStore(store).count(Question(parse(SLOW, NOW_US)), Budget(0.05))
 
 
+def test_a_statement_that_had_not_begun_is_interrupted_too(store: Store) -> None:
+    with store.snapshot() as snapshot:
+        snapshot.interrupt()
+        with pytest.raises(StoreError, match="interrupted"):
+            snapshot.query("SELECT 1 FROM events")
+
+
 def test_a_question_that_needs_too_much_memory_is_refused_and_the_store_lives_on(
     tmp_path: Path,
 ) -> None:
@@ -248,23 +275,55 @@ def test_a_gap_that_goes_on_is_shown_too(store: Store) -> None:
     assert asked.gaps(None, NOW_US - 5) == []
 
 
+class Merging:
+    """A source the parts of which are merged once, as soon as they have been listed."""
+
+    def __init__(self, inner: Source, store: Store) -> None:
+        self._inner, self._store = inner, store
+
+    @contextlib.contextmanager
+    def snapshot(self, namespaces: Namespaces) -> Iterator[Snapshot]:
+        with self._inner.snapshot(namespaces) as snapshot:
+            while self._store.status().merges == 0:
+                self._store.tick()
+            yield snapshot
+
+    def gaps(self, start_us: int | None, end_us: int | None) -> list[Gap]:
+        return self._inner.gaps(start_us, end_us)
+
+    def arrivals(self, place: str, limit: int, namespaces: Namespaces) -> Arrivals:
+        return self._inner.arrivals(place, limit, namespaces)
+
+
 def test_parts_that_are_merged_away_meanwhile_make_a_question_begin_anew(tmp_path: Path) -> None:
     with (
         LiveAndStore(tmp_path, part_rows=1000) as (store, _),
         PartsStore(tmp_path / "other") as beside,
     ):
         for number in range(16):
-            store.write(batch(number + 1, [f"e{number}"], at_us=NOW_US))
+            store.write(batch(number + 1, [f"e{number}"]))
             store.flush()
-        source = beside._source
-        stale = source._known.copy()  # type: ignore[attr-defined]
+        late = DuckdbEventStore(Merging(beside._source, store), Clock())
+        assert late.count(EVERYTHING, patience()) == 16
+        assert len(store.view().parts) == 1
+        # What was counted of the parts before is not counted again.
         assert beside.count(EVERYTHING, patience()) == 16
+
+
+def test_a_question_that_cannot_begin_anew_says_what_to_do(tmp_path: Path) -> None:
+    with (
+        LiveAndStore(tmp_path, part_rows=1000) as (store, _),
+        PartsStore(tmp_path / "other") as beside,
+    ):
+        for number in range(16):
+            store.write(batch(number + 1, [f"e{number}"]))
+            store.flush()
+        stream = beside.stream(EVERYTHING, patience())
+        next(stream)
         while store.status().merges == 0:
             store.tick()
-        del stale
-        assert beside.count(EVERYTHING, patience()) == 16
-        beside._partials = Partials()
-        assert beside.count(EVERYTHING, patience()) == 16
+        with pytest.raises(StoreError, match="went away"):
+            list(stream)
 
 
 def test_nothing_is_left_of_lines_and_nothing_is_made_beside_a_store(

@@ -29,6 +29,11 @@ GIVEN: dict[tuple[type[Struct], str], st.SearchStrategy[Any]] = {
     (config.RelaySource, "backoff_max_s"): st.floats(1e6, 1e9),
     (config.RelaySource, "backoff_initial_s"): st.floats(0.01, 1e6),
     (config.Web, "listen"): ADDRESSES,
+    (config.Web, "hosts"): st.sampled_from([(), ("armorstack.example.org", "[fd00::1]")]),
+    (config.Web, "proxies"): st.sampled_from([(), ("10.0.0.0/8", "fd00::/8")]),
+    (config.Web, "tls"): st.sampled_from(
+        [config.WebTls(), config.WebTls(cert_file="/dev/null", key_file="/dev/null")]
+    ),
     (config.WebhookSink, "url"): st.none(),
     (config.WebhookSink, "url_file"): st.just("/dev/null"),
     (config.WebhookSink, "token_file"): st.sampled_from(["", "/dev/null"]),

@@ -3,10 +3,12 @@
 from typing import Any
 
 import pyarrow as pa
+import pytest
 
 from armorstack.engines.duckdb.part import Part
 from armorstack.engines.duckdb.snapshot import View
-from armorstack.store.duckdb.partials import UNIT_PARTS, Partials, plan
+from armorstack.store.duckdb import partials
+from armorstack.store.duckdb.partials import UNIT_PARTS, Key, Partials, plan
 
 
 def part(cursor: int, day: str = "2026-11-23", **values: Any) -> Part:
@@ -74,3 +76,21 @@ def test_a_table_larger_than_all_room_is_not_kept() -> None:
     assert kept.get("a") is None
     kept.put("a", pa.table({"x": [1]}))
     assert kept.get("a") is None
+
+
+def test_what_was_asked_a_moment_ago_under_the_same_condition_keeps_company() -> None:
+    kept = Partials()
+    pods, nodes, bars = Key(("pod_name",)), Key(("host_name",)), Key(("severity",), 60)
+    assert kept.companions("alerts", [pods, nodes]) == []
+    assert kept.companions("alerts", [bars]) == [pods, nodes]
+    # Buckets have the length that is asked for now; without one there are none.
+    assert kept.companions("alerts", [Key((), 5)]) == [pods, nodes, Key(("severity",), 5)]
+    assert kept.companions("alerts", [pods]) == [nodes]
+    assert kept.companions("logs", [pods]) == []
+
+
+def test_what_was_asked_longer_ago_keeps_no_company(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partials, "COMPANY_S", 0.0)
+    kept = Partials()
+    kept.companions("alerts", [Key(("pod_name",))])
+    assert kept.companions("alerts", [Key(("host_name",))]) == []

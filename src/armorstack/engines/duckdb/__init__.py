@@ -8,6 +8,7 @@ SQL over all of it. Forbidden: spool, sources, the web; anything that retries or
     ├── catalog.duckdb     schema version, durable cursor, parts, gaps
     ├── parts/day=2026-11-23/CURSOR-N.parquet
     ├── parts/day=late/…   events dated outside the retention or more than a day ahead
+    ├── place-key          seals places in the order of arrival; made anew where it is lost
     ├── reserve            given up when the disk is full and something is to be removed
     └── tmp/               where large queries spill
 

@@ -7,6 +7,7 @@ of `event_store.py` do that), anything that writes.
     live.py, parts.py, lines.py   where events lie; what each module exports is an `EventStore`
     event_store.py                the methods: snapshot, budget, namespaces, then one of:
     pages.py  histogram.py  groups.py  exporting.py  arrivals.py
+    counting.py  partials.py      groups of events, as far as possible from what was counted before
     inquiry.py                    one statement under a budget
     where.py  columns.py          tree → condition; field → expression
 """

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 
 import pyarrow.compute as pc
 from msgspec import Struct
-from msgspec.structs import replace
 
 from armorstack.core.gap import Gap
 from armorstack.core.query.names import QUERY_FIELDS
@@ -78,28 +77,22 @@ def counts_of(inquiry: Inquiry, question: Question, buckets: Buckets, by: str, s
 
     def sql_of(source: str, parameters: Parameters) -> str:
         put = parameters.put
+        begin, end = put(first), put(first + buckets.count)
+        # What lies behind the last bucket was dated by a clock that runs far ahead.
         return f"""
-            WITH valued AS (SELECT bucket, {value} AS value, count FROM {source}),
+            WITH valued AS (
+                SELECT bucket, {value} AS value, count FROM {source} WHERE bucket < {end}
+            ),
             each AS (SELECT bucket, value, sum(count)::BIGINT AS count FROM valued GROUP BY ALL),
             ranked AS (
                 SELECT value, row_number() OVER (ORDER BY sum(count) DESC, value) AS rank
                 FROM each GROUP BY value
             )
-            SELECT bucket - {put(first)} AS n, CASE WHEN rank <= {put(size)} THEN value END AS kept,
+            SELECT bucket - {begin} AS n, CASE WHEN rank <= {put(size)} THEN value END AS kept,
                 sum(count)::BIGINT AS count
             FROM each JOIN ranked USING (value) GROUP BY n, kept"""
 
-    return _counts(Counting(inquiry, _clipped(question, buckets)).answer(sql_of, key))
-
-
-def _clipped(question: Question, buckets: Buckets) -> Question:
-    """The question without what lies outside the buckets."""
-    start_us, end_us = question.start_us, question.end_us
-    if start_us is not None and start_us < buckets.start_us:
-        start_us = buckets.start_us
-    if buckets.count:
-        end_us = buckets.end_us if end_us is None else min(end_us, buckets.end_us)
-    return replace(question, start_us=start_us, end_us=end_us)
+    return _counts(Counting(inquiry, question).answer(sql_of, key))
 
 
 def histogram(buckets: Buckets, counts: Counts, by: str, gaps: Iterable[Gap]) -> Histogram:
