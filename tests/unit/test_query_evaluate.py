@@ -123,6 +123,11 @@ def test_a_list_without_texts_is_absent(empty: Any) -> None:
     assert holds('not tag:* tag:"" tag!=x', row | {"labels": None})
 
 
+def test_an_owner_without_a_kind_has_a_name_only() -> None:
+    assert holds("owner:web not owner:*/*", {"owner_name": "web"})
+    assert not holds("owner:*", {"owner_ref": "Deployment"})
+
+
 def test_empty_elements_are_no_values() -> None:
     assert holds('not label:"" label:a', {"labels": ",a,"})
     assert holds('not label:*  label:""', {"labels": ",,"})
