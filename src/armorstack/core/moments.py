@@ -13,7 +13,7 @@ from armorstack.core.times import parse_time
 SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*(min|[smhdw])\s*")
 _SPAN = re.compile(rf"(?:{_PART.pattern})+")
-_EPOCH = re.compile(r"\d+(\.\d+)?")
+_EPOCH = re.compile(r"\d{1,18}(\.\d{1,9})?", re.ASCII)
 FIRST_MILLISECOND = 10**11
 """A larger number of seconds would lie beyond the year 5000; it is taken for milliseconds."""
 LONGEST_US = 100 * 366 * 86_400 * 1_000_000
