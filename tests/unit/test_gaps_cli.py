@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,12 @@ SECOND = 1_000_000
 NOW = now_us()
 HOSTILE = "\x1b]0;owned\x07\u202e\r\nsecond line"
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "spool-v1"
+
+
+@pytest.fixture(autouse=True)
+def clock_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Minutes may pass between the reading of this file and its tests."""
+    monkeypatch.setattr(time, "time_ns", lambda: NOW * 1000)
 
 
 def invoke(folder: Path, *arguments: str, code: int = 0) -> Result:
