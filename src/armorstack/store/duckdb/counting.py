@@ -99,8 +99,10 @@ class Counting:
 def _statement(keys: Sequence[Key], where: str) -> str:
     columns = list(dict.fromkeys(name for key in keys for name in key.listed()))
     interval_us = max(key.interval_us for key in keys)
+    # A whole number of intervals, or every bucket would begin elsewhere.
+    steps = _SHIFT_US // interval_us if interval_us else 0
     bucket = (
-        f", (epoch_us(time) + {_SHIFT_US}) // {interval_us} - {_SHIFT_US // interval_us} AS bucket"
+        f", (epoch_us(time) + {steps * interval_us}) // {interval_us} - {steps} AS bucket"
         if interval_us
         else ""
     )
