@@ -68,6 +68,7 @@ def run_worker(config: Config, orders: Orders, listener: socket.socket | None = 
     from armorstack.web.app import build
     from armorstack.web.desk import Desk
     from armorstack.web.server import Server, address, bind, tls_context
+    from armorstack.web.warming import Warming
     from armorstack.worker import Worker
 
     _begin("worker", config)
@@ -96,12 +97,15 @@ def run_worker(config: Config, orders: Orders, listener: socket.socket | None = 
         desk = Desk(worker, store, _now_us)
         server = Server(build(desk, porter), bound, tls_context(config.web.tls))
         server.start()
+        warming = Warming(store)
+        warming.start()
         if not front.shows_events:
             structlog.get_logger().warning(PLAIN, http=address(bound), hint=GIVE_TLS)
         structlog.get_logger().info("worker starts", http=address(bound), data_dir=config.data_dir)
         try:
             worker.run()
         finally:
+            warming.stop()
             server.stop()
         structlog.get_logger().info("worker ends")
 

@@ -19,7 +19,8 @@ from armorstack.errors import QueryStopped, StoreError
 from armorstack.store.budget import Budget
 from armorstack.store.contract import Arrivals
 from armorstack.store.duckdb import LinesStore, LiveStore, PartsStore, counting
-from armorstack.store.duckdb.event_store import DuckdbEventStore, Namespaces, Source
+from armorstack.store.duckdb.event_store import DuckdbEventStore
+from armorstack.store.duckdb.moment import Namespaces, Source
 from tests.support.event_stores import batch_of, event, keys, patience, put, varied
 from tests.support.stores import DAY_US, HOUR_US, NOW_US, Clock, batch, open_store, rows
 

@@ -10,8 +10,6 @@ from armorstack.core.panels import Board, Colours, Drill, Panel
 ALERTS = "stream:alert"
 BLOCKED = "stream:alert and action:Block"
 AUDITED = "stream:alert and action:Audit"
-POSTURE = "stream:alert and policy:DefaultPosture"
-"""Alerts that no policy of a user's made."""
 SPARK_BUCKETS = 30
 
 

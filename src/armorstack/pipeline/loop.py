@@ -33,7 +33,7 @@ from armorstack.state import SinkState
 READ_BYTES = 8 * 1024 * 1024
 ENOUGH_BYTES = READ_BYTES // 2
 POLL_S = 0.05
-REST_S = 0.2
+REST_S = 0.1
 """Rest after a batch below `ENOUGH_BYTES`: decoding has a cost per batch, and an event shall be
 in the store within a second."""
 TICK_S = 1.0

@@ -10,6 +10,7 @@ when the budget ends it, `StoreError` when the store cannot answer.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeAlias
 
 import pyarrow as pa
@@ -195,6 +196,10 @@ class EventStore(Protocol):
 
     def newest(self) -> int | None:
         """Time of the newest event; None: there is none."""
+
+    def at_one_moment(self) -> AbstractContextManager["EventStore"]:
+        """The same store for one thread, all of whose answers are of the same moment, where that
+        can be had: what the parts of a page say then fits together."""
 
     def within(self, namespaces: Sequence[str]) -> "EventStore":
         """The same store for somebody who may read these namespaces only: no answer shows, counts

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from msgspec import Struct
 from msgspec.structs import replace
 
-from armorstack.core.boards import ALERTS, POSTURE
+from armorstack.core.boards import ALERTS
 from armorstack.core.query.asked import ALL
 from armorstack.errors import QueryStopped
 from armorstack.store.contract import EventStore
@@ -46,7 +46,7 @@ def _posture(answers: Answers, links: Links) -> Markup:
     if picked is not None and _NAME in picked.exclude:
         back = links.page(asked.without_pick(_FIELD, _NAME))
         return _note("Alerts of DefaultPosture are left out.", back, "Show them")
-    if picked is not None or not (found := answers.count(POSTURE)):
+    if picked is not None or not (found := answers.of_value(ALERTS, _FIELD, _NAME)):
         return Markup()
     whole = answers.count(ALERTS)
     told = f"{number(found)} of {number(whole)} alerts ({share(found, whole)}) are DefaultPosture: "

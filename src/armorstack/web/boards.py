@@ -107,10 +107,11 @@ async def _answered(request: Request, desk: Desk, site: Site, asked: Asked) -> R
 def _shown(
     site: Site, links: Links, store: EventStore, nodes: Callable[[], Heard], budget: Budget
 ) -> Shown:  # fmt: skip
-    answers = Answers(site.board, links.asked, store, budget)
-    drawn = panels.draw(site.board, answers, links)
-    note = joined([board_notes.posture(answers, links), board_notes.heard(nodes(), links)])
-    return Shown(drawn, note, board_notes.nothing(answers, links, store))
+    with store.at_one_moment() as moment:
+        answers = Answers(site.board, links.asked, moment, budget)
+        drawn = panels.draw(site.board, answers, links)
+        note = joined([board_notes.posture(answers, links), board_notes.heard(nodes(), links)])
+        return Shown(drawn, note, board_notes.nothing(answers, links, moment))
 
 
 def _list(desk: Desk, site: Site) -> Endpoint:
@@ -130,9 +131,10 @@ def _list(desk: Desk, site: Site) -> Endpoint:
 
 
 def _listed(site: Site, panel: Panel, links: Links, store: EventStore, budget: Budget) -> Shown:
-    answers = Answers(site.board, links.asked, store, budget)
-    drawn = (panels.Drawn(panel, listings.draw(panel, answers, links)),)
-    return Shown(drawn, Markup(), board_notes.nothing(answers, links, store))
+    with store.at_one_moment() as moment:
+        answers = Answers(site.board, links.asked, moment, budget)
+        drawn = (panels.Drawn(panel, listings.draw(panel, answers, links)),)
+        return Shown(drawn, Markup(), board_notes.nothing(answers, links, moment))
 
 
 def named(asked: Asked, entity: str) -> str:

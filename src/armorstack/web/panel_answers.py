@@ -10,7 +10,7 @@ from armorstack.core.panels import Board, Panel
 from armorstack.core.query.asked import Asked
 from armorstack.core.query.parse import parse
 from armorstack.core.query.question import Question
-from armorstack.core.query.tree import Exists, Match, Node, Not, all_of
+from armorstack.core.query.tree import Exists, Match, Node, all_of
 from armorstack.store.budget import Budget
 from armorstack.store.contract import EventStore, Facet, Histogram, Page, Seen, Top
 from armorstack.web.charts.events import COLUMNS
@@ -51,10 +51,14 @@ class Answers:
             self._facets[panel.select] = self._all_facets(panel.select)
         return self._facets[panel.select][panel.fields[0]]
 
-    def absent(self, panel: Panel) -> int:
-        """How many events lack the panel's last field."""
-        question = self.question(panel.select, Not(Exists(panel.fields[-1])))
-        return self._store.count(question, self._budget)
+    def of_value(self, select: str, field: str, value: str) -> int:
+        """How many events have this value; it costs nothing where a panel shows it."""
+        for facet in self._facets.get(select, {}).values():
+            for each in facet.values if facet.field == field else ():
+                if each.value == value:
+                    return each.count
+        among = self.question(select, Match(field, (value,), exact=True))
+        return self._store.count(among, self._budget)
 
     def groups(self, panel: Panel, size: int = 0) -> Top:
         """The largest groups of the panel's fields."""
@@ -67,7 +71,7 @@ class Answers:
         """Counts over time by the panel's field."""
         return self._store.histogram(
             self.question(panel.select), self._budget, by=next(iter(panel.fields), ""),
-            buckets=BUCKETS if panel.columns > 6 else BUCKETS // 2, size=panel.size,
+            buckets=BUCKETS, size=panel.size,
         )  # fmt: skip
 
     def split(self, panel: Panel, by: str, values: Sequence[str], size: int) -> Top:

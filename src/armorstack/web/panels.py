@@ -60,7 +60,10 @@ class Easel:
 def draw(board: Board, answers: Answers, links: Links) -> tuple[Drawn, ...]:
     """All panels of the board, in its order. Raises StoreError."""
     easel = Easel(answers, links)
-    return tuple(draw_panel(panel, easel) for panel in board.panels)
+    # A store that counts by time can count all else on the way.
+    order = sorted(board.panels, key=lambda panel: panel.kind != "time")
+    drawn = {panel.id: draw_panel(panel, easel) for panel in order}
+    return tuple(drawn[panel.id] for panel in board.panels)
 
 
 def draw_panel(panel: Panel, easel: Easel) -> Drawn:

@@ -1,7 +1,9 @@
 """What a URL asks for, in pages and API alike: query, picks, span, zone; and back to a URL.
 
     q=…            a query of the language
-    from=, to=     moments; `now-24h` and `now` unless given; `from=all` means every event
+    from=, to=     moments; `now-24h` and `now` unless given; `from=all` means every event; an age
+                   of an hour or more begins with a whole minute, so that what is asked again a
+                   moment later is the same
     tz=            an IANA zone or `UTC`: for showing, and for times without a zone
     FIELD=VALUE    picks: any field by its canonical name; repeated: either of them; a leading `!`:
                    not this; an empty value: absent. A value that itself begins with `!` or `\\` has
@@ -13,7 +15,8 @@ parameter that nobody knows is refused, never passed over.
 
 import difflib
 from collections.abc import Callable, Iterable, Sequence
-from urllib.parse import urlencode
+from functools import lru_cache
+from urllib.parse import quote_plus
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import Struct
@@ -30,6 +33,10 @@ DEFAULT_TO = "now"
 ALL = "all"
 COMMON = ("q", "from", "to", "tz")
 MAX_QUERY = 10_000
+MINUTE_US = 60_000_000
+HOUR_US = 60 * MINUTE_US
+_quoted = lru_cache(512)(quote_plus)
+"""A page has hundreds of links, most of which say the same but for a value."""
 
 
 class ParameterError(ArmorstackError):
@@ -88,7 +95,8 @@ class Asked(Struct, frozen=True):
         kept = [(name, value) for name, value in self.more if name not in more]
         added = [(name, value) for name, value in more.items() if value]
         pairs = replace(self, more=(*kept, *added)).pairs()
-        return f"{path}?{urlencode(pairs)}" if pairs else path
+        said = "&".join([f"{_quoted(name)}={_quoted(value)}" for name, value in pairs])
+        return f"{path}?{said}" if pairs else path
 
     def with_pick(self, field: str, value: str, *, exclude: bool = False) -> "Asked":
         """The same, with this value wanted, or not wanted, besides."""
@@ -149,7 +157,7 @@ def parse_asked(
     if len(q) > MAX_QUERY:
         told = f"q: the query has {len(q)} characters, at most {MAX_QUERY} are read"
         raise ParameterError(told, parameter="q", hint="ask for less at once")
-    start_us = None if start == ALL else _moment("from", start, now_us, zone)
+    start_us = None if start == ALL else _start(start, now_us, zone)
     # What has just happened belongs to "now", also where a node's clock is a little ahead.
     end_us = None if end == DEFAULT_TO else _moment("to", end, now_us, zone)
     if start_us is not None and end_us is not None and start_us >= end_us:
@@ -178,6 +186,12 @@ def _pick(name: str, values: Sequence[str]) -> Pick:
             f"{name}: {' '.join(values)!r} is no number", parameter=name, hint=hint
         ) from error
     return pick
+
+
+def _start(text: str, now_us: int, zone: ZoneInfo) -> int:
+    found = _moment("from", text, now_us, zone)
+    is_age = found != _moment("from", text, now_us + 1, zone)
+    return found - found % MINUTE_US if is_age and now_us - found >= HOUR_US else found
 
 
 def _moment(name: str, text: str, now_us: int, zone: ZoneInfo) -> int:

@@ -53,6 +53,11 @@ class View(Struct, frozen=True):
         parts, slices = filter(touches, self.parts), filter(touches, self.slices)
         return View(tuple(parts), tuple(slices), self.recent)
 
+    def last_us(self) -> int:
+        """The latest time of an event; 0 without one."""
+        ends = [part.max_time_us for part in self.parts]
+        return max(ends + [piece.max_time_us for piece in self.slices], default=0)
+
     def received_since(self, received_us: int) -> "View":
         """Without parts of which every row was received before."""
         parts = (part for part in self.parts if part.max_received_us >= received_us)

@@ -62,13 +62,23 @@ def is_several(field: QueryField) -> bool:
     return field.sort in ("texts", "labels", "map")
 
 
-_RAW = {"done": "action", "intended": "action"}
+_RAW = {
+    "done": ("action",), "intended": ("action",), "owner_path": ("owner_ref", "owner_name"),
+}  # fmt: skip
 
 
 def raw(name: str) -> str:
     """The one column of `SCHEMA` that `counted` of this field follows from."""
-    first = QUERY_FIELDS[name].columns[0]
-    return _RAW.get(first, first)
+    return _raws(QUERY_FIELDS[name].columns[0])[0]
+
+
+def raws(name: str) -> tuple[str, ...]:
+    """All columns of `SCHEMA` that tests on this field follow from."""
+    return tuple(each for column in QUERY_FIELDS[name].columns for each in _raws(column))
+
+
+def _raws(name: str) -> tuple[str, ...]:
+    return _RAW.get(name, (name,))
 
 
 def counted(name: str) -> str:

@@ -5,17 +5,23 @@ was counted before. Must not go here: what a person calls a value (`columns.py`)
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
+from msgspec.structs import replace
 
 from armorstack.core.batch import SCHEMA
+from armorstack.core.query.evaluate import evaluator
 from armorstack.core.query.question import Question
-from armorstack.engines.duckdb.snapshot import Answer, View
+from armorstack.core.query.tree import EVERYTHING
+from armorstack.engines.duckdb.snapshot import Answer
 from armorstack.store.duckdb.inquiry import COUNT, Filter, Inquiry
-from armorstack.store.duckdb.partials import Key, plan
-from armorstack.store.duckdb.where import Parameters
+from armorstack.store.duckdb.late import columns_of, parted
+from armorstack.store.duckdb.partials import Key
+from armorstack.store.duckdb.plan import Piece
+from armorstack.store.duckdb.where import Parameters, condition
 
 MAX_GROUPS = 4_000
 """Groups of one unit; where there are more, they are counted by one statement and not kept."""
@@ -24,76 +30,95 @@ _SHIFT_US = 1 << 60
 
 
 class Counting:
-    """Counts for one question. Tables have the key's columns, `count`, `first_us`, `last_us`."""
+    """Counts for one question. Tables have the key's columns, `count`, `first_us`, `last_us`, and
+    perhaps columns for tests that were left for the groups (`late.py`)."""
 
-    def __init__(self, inquiry: Inquiry, question: Question, *, without: str = "") -> None:
-        """`without`: a field whose own picks do not count."""
+    def __init__(
+        self, inquiry: Inquiry, question: Question, columns: Sequence[str] = (), *,
+        without: str = "",
+    ) -> None:  # fmt: skip
+        """`columns` are those that every key has; `without`: a field whose own picks do not
+        count."""
         self._inquiry = inquiry
         self._span = (question.start_us, question.end_us)
-        self._asked = Filter(question, without=without)
+        self._node = question.tree(without=without)
+        early, self._late, self._more = parted(self._node, columns)
+        self._asked = Filter(early)
         values = tuple(self._asked.parameters.values.items())
         self._where = (inquiry.namespaces, self._asked.sql, values)
 
-    def rows(self, key: Key) -> pa.Table | None:
-        """The groups, each perhaps in several rows; None: there are too many to keep."""
-        return self.several([key])[0]
-
     def several(self, keys: Sequence[Key]) -> list[pa.Table | None]:
-        """The same for several keys at once; they have the same interval, or none."""
-        found: dict[Key, list[pa.Table]] = {key: [] for key in keys}
-        besides = self._inquiry.partials.companions(self._where, keys)
-        planned = plan(self._inquiry.view, *self._span)
-        pieces = [(View(unit), False) for unit in planned.units]
-        if planned.rest.parts or planned.rest.slices or not planned.units:
-            pieces.append((planned.rest, True))
-        for view, is_cut in pieces:
-            for key, table in self._of(view, is_cut, list(found), besides).items():
+        """The groups of each key, to be read through `source`; None: there are too many to keep.
+
+        All keys have the same interval, or none.
+        """
+        wanted = [self._wider(key) for key in keys]
+        found: dict[Key, list[pa.Table]] = {key: [] for key in wanted}
+        besides = self._inquiry.partials.companions(self._where, wanted)
+        for piece in self._inquiry.partials.planned(self._inquiry.view, self._span):
+            for key, table in self._of(piece, list(found), besides).items():
                 if len(table) > MAX_GROUPS:
                     del found[key]
                 else:
                     found[key].append(table)
             if not found:
                 break
-        return [pa.concat_tables(found[key]) if key in found else None for key in keys]
+        return [pa.concat_tables(found[key]) if key in found else None for key in wanted]
+
+    def tested(self, table: pa.Table) -> pa.Table:
+        """The rows of such a table that are meant; for few groups, sooner than a statement."""
+        if self._late == EVERYTHING:
+            return table
+        test, names = evaluator(self._late), sorted(columns_of(self._late))
+        if len(names) == 1:
+            values = table[names[0]].unique()
+            told = pc.filter(
+                values, pa.array([test({names[0]: each}) for each in values.to_pylist()])
+            )
+            return table.filter(pc.is_in(table[names[0]], told))
+        rows = table.select(names).to_pylist()
+        return table.filter(pa.array([test(row) for row in rows], pa.bool_()))
+
+    def source(self, table: str, parameters: Parameters) -> str:
+        """What a statement over the groups in this table is to read: those that are meant."""
+        if self._late == EVERYTHING:
+            return table
+        return f"(SELECT * FROM {table} WHERE {condition(self._late, parameters)})"
 
     def at_once(self, sql_of: Callable[[str, Parameters], str], key: Key) -> Answer:
         """The answer of a statement over the same groups as a subquery, which it is given."""
-        parameters = self._asked.parameters.copy()
-        source = f"({_statement([key], self._asked.sql)})"
+        whole = Filter(self._node)
+        parameters = whole.parameters.copy()
+        source = f"({_statement([key], whole.sql)})"
         return self._inquiry.answer(sql_of(source, parameters), parameters, *self._span)
 
-    def answer(self, sql_of: Callable[[str, Parameters], str], key: Key) -> Answer:
-        """The answer of a statement over the groups, in whichever way it is cheaper."""
-        rows = self.rows(key)
-        if rows is None:
-            return self.at_once(sql_of, key)
+    def of(self, table: pa.Table, sql_of: Callable[[str, Parameters], str]) -> Answer:
+        """The answer of a statement over such a table."""
         parameters = Parameters()
-        sql = sql_of("partials", parameters)
-        return self._inquiry.over({"partials": rows}, sql, parameters)
+        sql = sql_of(self.source("partials", parameters), parameters)
+        return self._inquiry.over({"partials": table}, sql, parameters)
+
+    def _wider(self, key: Key) -> Key:
+        return replace(key, columns=tuple(dict.fromkeys((*key.columns, *self._more))))
 
     def _of(
-        self, view: View, is_cut: bool, keys: Sequence[Key], besides: Sequence[Key]
-    ) -> dict[Key, pa.Table]:
-        """Groups of these pieces, kept or counted now. `besides` are counted with what is."""
-        names = tuple((part.name, part.bytes, part.rows) for part in view.parts)
-        place: Hashable = (names, len(view.slices) and view.recent.end)
-        place = (place, self._span if is_cut else None, self._where)
+        self, piece: Piece, keys: Sequence[Key], besides: Sequence[Key]
+    ) -> dict[Key, pa.Table]:  # fmt: skip
+        """Groups of this piece, kept or counted now. `besides` are counted with what is."""
+        span = self._span if piece.is_cut else (None, None)
+        place = (piece.name, span, self._where)
         kept = self._inquiry.partials
         found = {key: table for key in keys if (table := kept.get((place, key))) is not None}
         missing = [key for key in keys if key not in found]
         if missing:
             missing += (key for key in besides if not kept.has((place, key)))
-            for key, table in self._counted(view, missing, is_cut=is_cut).items():
+            sql = _statement(missing, self._asked.sql)
+            answer = self._inquiry.answer(sql, self._asked.parameters, *span, piece.view)
+            for key, table in _parted(answer, missing).items():
                 # Of too many groups only that is kept.
                 kept.put((place, key), table if len(table) <= MAX_GROUPS else _too_many(table))
                 found[key] = table
         return {key: found[key] for key in keys}
-
-    def _counted(self, view: View, keys: Sequence[Key], *, is_cut: bool) -> dict[Key, pa.Table]:
-        span = self._span if is_cut else (None, None)
-        sql = _statement(keys, self._asked.sql)
-        answer = self._inquiry.answer(sql, self._asked.parameters, *span, view)
-        return _parted(answer, keys)
 
 
 def _statement(keys: Sequence[Key], where: str) -> str:

@@ -6,14 +6,14 @@ store, gaps and arrivals from the source alike; no method chooses. Must not go h
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import pyarrow as pa
 
 from armorstack.core.gap import Gap
 from armorstack.core.query.names import QUERY_FIELDS
 from armorstack.core.query.question import Question
-from armorstack.engines.duckdb.snapshot import PartGone, Snapshot
+from armorstack.engines.duckdb.snapshot import PartGone
 from armorstack.store.budget import Budget
 from armorstack.store.contract import (
     Arrivals,
@@ -31,28 +31,14 @@ from armorstack.store.duckdb import histogram as histograms
 from armorstack.store.duckdb.buckets import Buckets
 from armorstack.store.duckdb.histogram import Counts
 from armorstack.store.duckdb.inquiry import Inquiry
+from armorstack.store.duckdb.moment import Moment, Namespaces, Source
 from armorstack.store.duckdb.partials import Partials
 from armorstack.store.duckdb.rows import selection
 
-Namespaces = tuple[str, ...] | None
-"""What may be seen; None: everything."""
 _NEWEST_S = 5.0
 _TRIES = 5
 
 Answer = TypeVar("Answer")
-
-
-class Source(Protocol):
-    """Where events lie. Every method may be called from any thread."""
-
-    def snapshot(self, namespaces: Namespaces) -> contextlib.AbstractContextManager[Snapshot]:
-        """What there is now of these namespaces; raises StoreError."""
-
-    def gaps(self, start_us: int | None, end_us: int | None) -> list[Gap]:
-        """Gaps that touch the span."""
-
-    def arrivals(self, place: str, limit: int, namespaces: Namespaces) -> Arrivals:
-        """See `EventStore.arrivals`, of these namespaces."""
 
 
 class DuckdbEventStore:
@@ -160,6 +146,12 @@ class DuckdbEventStore:
     def newest(self) -> int | None:
         """See `EventStore`."""
         return self._ask(Budget(_NEWEST_S), pages.newest)
+
+    @contextlib.contextmanager
+    def at_one_moment(self) -> Iterator["DuckdbEventStore"]:
+        """See `EventStore`; where a part goes away meanwhile, the moment is a later one."""
+        with Moment(self._source) as source:
+            yield DuckdbEventStore(source, self._now_us, self._namespaces, self._partials)
 
     def within(self, namespaces: Sequence[str]) -> "DuckdbEventStore":
         """See `EventStore`; of a store that is within some already, only these."""

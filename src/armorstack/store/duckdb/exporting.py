@@ -23,7 +23,7 @@ def batches(
     schema = pa.schema([SCHEMA.field(name) for name in names])
     span = (question.start_us, question.end_us)
     for piece in _pieces(inquiry.view.within(*span), newest_first):
-        asked = Filter(question)
+        asked = Filter(question.tree())
         order = "DESC" if newest_first else "ASC"
         listed = ", ".join(f'"{name}"' for name in names)
         sql = f"SELECT {listed} FROM events WHERE {asked.sql} ORDER BY time {order}, id {order}"

@@ -13,13 +13,13 @@ from msgspec import Struct
 from armorstack.core.gap import Gap
 from armorstack.core.query.names import QUERY_FIELDS
 from armorstack.core.query.question import Question
-from armorstack.engines.duckdb.snapshot import Answer
 from armorstack.store.contract import Histogram, Series
 from armorstack.store.duckdb.buckets import SECOND_US, Buckets, buckets_of
 from armorstack.store.duckdb.columns import dimension, raw
 from armorstack.store.duckdb.counting import Counting
 from armorstack.store.duckdb.inquiry import Inquiry
 from armorstack.store.duckdb.partials import Key
+from armorstack.store.duckdb.summing import is_plain, summed
 from armorstack.store.duckdb.where import Parameters
 
 _AHEAD_US = 86_400_000_000
@@ -45,6 +45,9 @@ def buckets_for(
     A span that has begun and has no end reaches to now.
     """
     start_us, end_us = question.start_us, question.end_us
+    if end_us is None and start_us is not None and start_us < now_us > inquiry.view.last_us():
+        # No clock runs ahead, so there is nothing to look for.
+        end_us = now_us
     if start_us is None or end_us is None:
         found = extent(inquiry, question)
         if found is None:
@@ -59,11 +62,20 @@ def buckets_for(
 
 def extent(inquiry: Inquiry, question: Question) -> Extent | None:
     """How many events there are, and when the first and the last were; None: there are none."""
-    rows = Counting(inquiry, question).rows(Key())
-    if rows is None or not len(rows):
-        return None
-    first, last = pc.min(rows["first_us"]).as_py(), pc.max(rows["last_us"]).as_py()
-    return Extent(pc.sum(rows["count"]).as_py(), first, last)
+    counting = Counting(inquiry, question)
+    (rows,) = counting.several([Key()])
+    if rows is None:
+        found = counting.at_once(_whole, Key()).rows[0]
+    else:
+        rows = counting.tested(rows)
+        ends = pc.min(rows["first_us"]), pc.max(rows["last_us"])
+        found = tuple(each.as_py() for each in (pc.sum(rows["count"]), *ends))
+    return Extent(*found) if found[0] else None
+
+
+def _whole(source: str, parameters: Parameters) -> str:
+    del parameters
+    return f"SELECT sum(count)::BIGINT, min(first_us), max(last_us) FROM {source}"
 
 
 def counts_of(inquiry: Inquiry, question: Question, buckets: Buckets, by: str, size: int) -> Counts:
@@ -75,24 +87,40 @@ def counts_of(inquiry: Inquiry, question: Question, buckets: Buckets, by: str, s
     first = buckets.start_us // buckets.interval_us
     value = dimension(by) if by else "''"
 
-    def sql_of(source: str, parameters: Parameters) -> str:
+    def each(source: str, parameters: Parameters) -> str:
         put = parameters.put
-        begin, end = put(first), put(first + buckets.count)
         # What lies behind the last bucket was dated by a clock that runs far ahead.
+        return f"""SELECT bucket - {put(first)} AS n, {value} AS value, sum(count)::BIGINT AS count
+            FROM {source} WHERE bucket < {put(first + buckets.count)} GROUP BY ALL"""
+
+    def most(source: str, parameters: Parameters) -> str:
         return f"""
-            WITH valued AS (
-                SELECT bucket, {value} AS value, count FROM {source} WHERE bucket < {end}
-            ),
-            each AS (SELECT bucket, value, sum(count)::BIGINT AS count FROM valued GROUP BY ALL),
-            ranked AS (
+            WITH each AS ({each(source, parameters)}), ranked AS (
                 SELECT value, row_number() OVER (ORDER BY sum(count) DESC, value) AS rank
                 FROM each GROUP BY value
             )
-            SELECT bucket - {begin} AS n, CASE WHEN rank <= {put(size)} THEN value END AS kept,
+            SELECT n, CASE WHEN rank <= {parameters.put(size)} THEN value END AS kept,
                 sum(count)::BIGINT AS count
             FROM each JOIN ranked USING (value) GROUP BY n, kept"""
 
-    return _counts(Counting(inquiry, question).answer(sql_of, key))
+    counting = Counting(inquiry, question, key.columns)
+    (table,) = counting.several([key])
+    if table is None:
+        return _counts(counting.at_once(most, key).rows)
+    if by and is_plain(by):
+        rows = summed(counting.tested(table), [by], "bucket")
+        found = [(bucket - first, value, count) for value, bucket, count, *_ in rows]
+        return _most(_counts(row for row in found if row[0] < buckets.count), size)
+    return _most(_counts(counting.of(table, each).rows), size)
+
+
+def _most(counts: Counts, size: int) -> Counts:
+    """The same with the rarer values put together."""
+    ranked = sorted(counts, key=lambda value: (-counts[value].total(), value or ""))
+    found = {value: counts[value] for value in ranked[:size]}
+    if rarer := ranked[size:]:
+        found[None] = sum((counts[value] for value in rarer), Counter())
+    return found
 
 
 def histogram(buckets: Buckets, counts: Counts, by: str, gaps: Iterable[Gap]) -> Histogram:
@@ -113,8 +141,8 @@ def _series(value: str, counts: Counter[int], buckets: Buckets, is_rest: bool = 
     return Series(value, tuple(counts[n] for n in range(buckets.count)), is_rest)
 
 
-def _counts(answer: Answer) -> Counts:
+def _counts(rows: Iterable[tuple[int, str | None, int]]) -> Counts:
     found: Counts = {}
-    for n, value, count in answer.rows:
+    for n, value, count in rows:
         found.setdefault(value, Counter())[n] += count
     return found

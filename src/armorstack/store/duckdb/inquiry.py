@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 import pyarrow as pa
 
 from armorstack.core.batch import SCHEMA
-from armorstack.core.query.question import Question
+from armorstack.core.query.tree import Node
 from armorstack.engines.duckdb.snapshot import Answer, Snapshot, View
 from armorstack.store.budget import Budget
 from armorstack.store.duckdb.partials import Partials
@@ -81,9 +81,8 @@ def _columns_in(sql: str) -> frozenset[str]:
 
 
 class Filter:
-    """The WHERE of a question, for statements over the events of its span."""
+    """A condition as the WHERE of a statement."""
 
-    def __init__(self, question: Question, *, without: str = "") -> None:
-        """`without`: a field whose own picks do not count."""
+    def __init__(self, node: Node) -> None:
         self.parameters = Parameters()
-        self.sql = condition(question.tree(without=without), self.parameters)
+        self.sql = condition(node, self.parameters)

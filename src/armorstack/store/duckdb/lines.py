@@ -17,8 +17,9 @@ from armorstack.engines.duckdb.parquet import describe, write_part
 from armorstack.engines.duckdb.part import Part
 from armorstack.engines.duckdb.snapshot import Snapshot, View, opened
 from armorstack.store.contract import Arrivals
-from armorstack.store.duckdb.event_store import DuckdbEventStore, Namespaces
+from armorstack.store.duckdb.event_store import DuckdbEventStore
 from armorstack.store.duckdb.live import wall_clock_us
+from armorstack.store.duckdb.moment import Namespaces
 from armorstack.store.duckdb.parts import MEMORY_BYTES
 from armorstack.store.events import Session
 

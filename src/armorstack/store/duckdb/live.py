@@ -13,8 +13,9 @@ from armorstack.engines.duckdb.store import Store
 from armorstack.store.budget import Budget
 from armorstack.store.contract import Arrivals
 from armorstack.store.duckdb import arrivals as came
-from armorstack.store.duckdb.event_store import DuckdbEventStore, Namespaces
+from armorstack.store.duckdb.event_store import DuckdbEventStore
 from armorstack.store.duckdb.inquiry import Inquiry
+from armorstack.store.duckdb.moment import Namespaces
 
 FIRST_US, LAST_US = -(1 << 60), 1 << 60
 ARRIVALS_S = 10.0

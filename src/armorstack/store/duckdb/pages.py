@@ -94,7 +94,7 @@ def _read(
     inquiry: Inquiry, question: Question, span: Span, rows: int, before: Cursor | None,
     after: Cursor | None, columns: Sequence[str],
 ) -> list[Row]:  # fmt: skip
-    asked = Filter(question)
+    asked = Filter(question.tree())
     where, put = [asked.sql], asked.parameters.put
     for cursor, sign in ((before, "<"), (after, ">")):
         if cursor is not None:

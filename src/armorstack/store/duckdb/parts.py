@@ -18,9 +18,10 @@ from armorstack.engines.duckdb.snapshot import Snapshot, View, opened
 from armorstack.store.budget import Budget
 from armorstack.store.contract import Arrivals
 from armorstack.store.duckdb import arrivals as came
-from armorstack.store.duckdb.event_store import DuckdbEventStore, Namespaces
+from armorstack.store.duckdb.event_store import DuckdbEventStore
 from armorstack.store.duckdb.inquiry import Inquiry
 from armorstack.store.duckdb.live import ARRIVALS_S, wall_clock_us
+from armorstack.store.duckdb.moment import Namespaces
 from armorstack.store.events import Session
 from armorstack.store.parts import Known, list_parts
 

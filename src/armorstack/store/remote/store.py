@@ -5,6 +5,7 @@ another way is refused: arrivals (see `live`), and a view for another bearer (th
 decides that).
 """
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
@@ -136,6 +137,10 @@ class RemoteStore:
         told = self._link.ask("health", [], Budget(QUESTION_S))
         with wire.Answer(told):
             return parse_time(told["newest"]) if told["newest"] else None
+
+    def at_one_moment(self) -> contextlib.AbstractContextManager["RemoteStore"]:
+        """See `EventStore`; every question is one of its own there."""
+        return contextlib.nullcontext(self)
 
     def within(self, namespaces: Sequence[str]) -> "RemoteStore":
         """Refused: the token says which namespaces may be read."""

@@ -1,6 +1,6 @@
 """One poller for all streams of this process.
 
-It asks the store what arrived, five times a second, as long as somebody listens, and makes each
+It asks the store what arrived, twenty times a second, as long as somebody listens, and makes each
 message once for all streams that ask the same (`Audience`). Nobody listening, nothing runs.
 
 Invariants: streams see events in the order in which they came. Matching and encoding happen in the
@@ -23,7 +23,7 @@ from armorstack.web.api import messages
 from armorstack.web.api.listener import Listener
 from armorstack.web.api.messages import Audience, Message, Piece
 
-POLL_S = 0.2
+POLL_S = 0.05
 BUSY_S = 0.02
 """Between polls while there is more: who listens must be able to send what came."""
 RETRY_S = 1.0

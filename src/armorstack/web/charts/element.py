@@ -5,6 +5,7 @@ or `said`, which make unsafe characters visible. What is drawn must not go here.
 """
 
 from collections.abc import Iterable
+from functools import cache
 
 from markupsafe import Markup, escape
 
@@ -32,7 +33,7 @@ def element(tag: str, *children: str, **attributes: Value) -> Markup:
 
 def joined(parts: Iterable[str]) -> Markup:
     """The parts one after the other, each escaped unless it is markup."""
-    return Markup("").join(parts)
+    return Markup("".join([p if type(p) is Markup else escape(p) for p in parts]))
 
 
 def said(text: str, limit: int = LABEL_LIMIT) -> str:
@@ -74,10 +75,13 @@ def share(part: int, whole: int) -> str:
     return "<1 %" if 0 < percent < 1 else f"{percent:.0f} %"
 
 
+@cache
 def _name(name: str) -> str:
     return name.rstrip("_").replace("_", "-")
 
 
 def _text(value: Value) -> str:
     # At most three digits behind the point: nobody sees more, and pages stay small.
-    return f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else escape(value)
+    if isinstance(value, float):
+        return f"{value:.3f}".rstrip("0").rstrip(".")
+    return str(value) if isinstance(value, int) else escape(value)

@@ -57,25 +57,43 @@ class TimeChart(Struct, frozen=True):
         """Events of all layers in the bucket."""
         return sum(layer.counts[bucket] for layer in self.layers)
 
-    def label(self, bucket: int) -> str:
-        """When the bucket is, as people read it."""
-        start, end = local(self.start_us, self.zone), local(self.end_us, self.zone)
-        shifts = bool(start and end and start.utcoffset() != end.utcoffset())
-        return span_label(*self.bounds(bucket), self.zone, with_zone=shifts)
+
+class Column(Struct, frozen=True):
+    """A bucket as people read it."""
+
+    label: str
+    """When it is."""
+    total: int
+    href: str
 
 
 def draw(chart: TimeChart) -> Markup:
     """The chart, its legend and its numbers as a table."""
-    return element("div", _svg(chart), legend(chart.layers), _table(chart), class_="chart")
+    columns = _columns(chart)
+    return element(
+        "div", _svg(chart, columns), legend(chart.layers), _table(chart, columns), class_="chart"
+    )
 
 
-def _svg(chart: TimeChart) -> Markup:
-    top = nice_top(max((chart.total(bucket) for bucket in range(chart.buckets)), default=1))
+def _columns(chart: TimeChart) -> list[Column]:
+    start, end = local(chart.start_us, chart.zone), local(chart.end_us, chart.zone)
+    shifts = bool(start and end and start.utcoffset() != end.utcoffset())
+    found = []
+    for bucket in range(chart.buckets):
+        bounds = chart.bounds(bucket)
+        label = span_label(*bounds, chart.zone, with_zone=shifts)
+        href = chart.link(*bounds) if chart.link else ""
+        found.append(Column(label, chart.total(bucket), href))
+    return found
+
+
+def _svg(chart: TimeChart, columns: Sequence[Column]) -> Markup:
+    top = nice_top(max((column.total for column in columns), default=1))
     found = bands(chart.gaps, chart.start_us, chart.end_us)
     return element(
         "svg", _pattern(chart), _grid(top), _bars(chart, top), _hatches(chart, found),
-        _axis(chart), _links(chart, found), _nothing(chart), class_="timechart", width="100%",
-        height=TOP + PLOT + FOOT, data_start_us=chart.start_us,
+        _axis(chart), _links(chart, columns, found), _nothing(chart), class_="timechart",
+        width="100%", height=TOP + PLOT + FOOT, data_start_us=chart.start_us,
         data_interval_us=chart.interval_us, data_buckets=chart.buckets,
     )  # fmt: skip
 
@@ -146,18 +164,17 @@ def _axis(chart: TimeChart) -> Markup:
     return element("g", *marks, class_="axis", aria_hidden="true")
 
 
-def _links(chart: TimeChart, found: Sequence[Band]) -> Markup:
+def _links(chart: TimeChart, columns: Sequence[Column], found: Sequence[Band]) -> Markup:
     """Over each bucket a link with what it holds; reached by keyboard through the table."""
     made = []
-    for bucket in range(chart.buckets):
-        title = element("title", _told(chart, bucket, found))
+    for bucket, column in enumerate(columns):
+        title = element("title", _told(chart, bucket, column, found))
         area = element(
             "rect", x=f"{100 * bucket / chart.buckets:.3f}%", y=0, height=TOP + PLOT,
             width=f"{100 / chart.buckets:.3f}%",
         )  # fmt: skip
         if chart.link:
-            href = chart.link(*chart.bounds(bucket))
-            made.append(element("a", title, area, href=href, tabindex=-1))
+            made.append(element("a", title, area, href=column.href, tabindex=-1))
         else:
             made.append(element("g", title, area))
     return element("g", *made, class_="buckets", aria_hidden="true")
@@ -170,9 +187,9 @@ def _nothing(chart: TimeChart) -> Markup:
                    class_="nothing")  # fmt: skip
 
 
-def _told(chart: TimeChart, bucket: int, found: Sequence[Band]) -> str:
+def _told(chart: TimeChart, bucket: int, column: Column, found: Sequence[Band]) -> str:
     start_us, end_us = chart.bounds(bucket)
-    lines = [f"{chart.label(bucket)}: {number(chart.total(bucket))} events"]
+    lines = [f"{column.label}: {number(column.total)} events"]
     if len(chart.layers) > 1:
         lines += [
             f"{said(layer.name, 60)}: {number(layer.counts[bucket])}"
@@ -188,13 +205,13 @@ def _percent(chart: TimeChart, time_us: int) -> float:
     return min(100.0, max(0.0, 100 * (time_us - chart.start_us) / whole))
 
 
-def _table(chart: TimeChart) -> Markup:
+def _table(chart: TimeChart, columns: Sequence[Column]) -> Markup:
     """The same numbers; for screen readers, and for whoever wants to copy them."""
     several = len(chart.layers) > 1
     heads = [shown(layer.name, 40) for layer in chart.layers] if several else []
     cells = [element("th", head, scope="col") for head in (f"Time ({chart.zone})", "All", *heads)]
-    rows = [_row(chart, bucket, several=several) for bucket in range(chart.buckets)
-            if chart.total(bucket)]  # fmt: skip
+    rows = [_row(chart, bucket, column, several=several) for bucket, column in enumerate(columns)
+            if column.total]  # fmt: skip
     if not rows:
         return Markup()
     table = element("table", element("thead", element("tr", *cells)), element("tbody", *rows))
@@ -203,9 +220,8 @@ def _table(chart: TimeChart) -> Markup:
     return element("details", element("summary", "Numbers"), wide, class_="numbers")
 
 
-def _row(chart: TimeChart, bucket: int, *, several: bool) -> Markup:
-    href = chart.link(*chart.bounds(bucket)) if chart.link else ""
-    counts = [chart.total(bucket)] + [layer.counts[bucket] for layer in chart.layers if several]
+def _row(chart: TimeChart, bucket: int, column: Column, *, several: bool) -> Markup:
+    counts = [column.total] + [layer.counts[bucket] for layer in chart.layers if several]
     cells = [element("td", number(count), class_="n") for count in counts]
-    return element("tr", element("th", linked(href, chart.label(bucket)), scope="row"),
+    return element("tr", element("th", linked(column.href, column.label), scope="row"),
                    joined(cells))  # fmt: skip

@@ -80,7 +80,8 @@ def routes(desk: Desk) -> list[Route]:
 
         def work(budget: Budget) -> Response:
             # The template, too: streams and probes wait in the loop meanwhile.
-            found = find(asked, view, store, budget)
+            with store.at_one_moment() as moment:
+                found = find(asked, view, moment, budget)
             return page(request, "events.html", asked=asked, **shown(asked, view, found))
 
         return await answer(request, work)
