@@ -119,6 +119,9 @@ QUESTIONS = {
     "a tag": asked("tag:NIST or label:app=db"),
     "a key": asked("event_data.Syscall:SYS_1"),
     "nothing": asked("pod:none"),
+    "what was done": asked("stream:alert and action:audit"),
+    "most of them": asked("stream:alert and not namespace:shop and not severity=7"),
+    "those with a name": asked("pod:* and (action:block or action:audit)"),
 }
 every_question = pytest.mark.parametrize("question", QUESTIONS.values(), ids=QUESTIONS.keys())
 
@@ -378,11 +381,15 @@ def test_a_tag_that_an_event_has_twice_counts_once(make: Make) -> None:
     assert facet.values == (FacetValue("", 2), FacetValue("x", 1), FacetValue("y", 1))
 
 
-def test_groups_agree_in_all_their_fields(store: EventStore) -> None:
-    found = store.top(asked(), patience(), fields=("namespace", "severity"), size=100)
+@every_question
+@pytest.mark.parametrize("fields", [("namespace", "severity"), ("namespace", "pod")])
+def test_groups_agree_in_all_their_fields(
+    store: EventStore, question: Question, fields: tuple[str, ...]
+) -> None:
+    found = store.top(question, patience(), fields=fields, size=100)
     groups: dict[tuple[str, ...], list[Event]] = {}
-    for each in EVENTS:
-        key = (one_value(each, "namespace"), one_value(each, "severity"))
+    for each in meant(question):
+        key = tuple(one_value(each, field) for field in fields)
         groups.setdefault(key, []).append(each)
     assert {group.values for group in found.groups} == set(groups)
     for group in found.groups:
@@ -390,7 +397,7 @@ def test_groups_agree_in_all_their_fields(store: EventStore) -> None:
         assert group.count == group.measure == weight(members)
         assert group.first_us == min(each["time"] for each in members)
         assert group.last_us == max(each["time"] for each in members)
-    assert (found.distinct, found.total) == (len(groups), weight(EVENTS))
+    assert (found.distinct, found.total) == (len(groups), weight(meant(question)))
 
 
 def test_the_largest_groups_come_first_and_the_rarest_if_asked(make: Make) -> None:
@@ -474,6 +481,20 @@ def test_gaps_that_touch_the_span_stand_by_their_start(rig: Rig, store: EventSto
     assert store.gaps(GAP.end_us, LATER.start_us) == [GAP]
     assert store.gaps(GAP.end_us + 1, LATER.start_us) == []
     assert store.gaps(None, GAP.start_us) == []
+
+
+def test_answers_of_one_moment_are_those_of_the_store(store: EventStore) -> None:
+    question = QUESTIONS["what was done"]
+    with store.at_one_moment() as moment:
+        for _ in range(2):
+            assert moment.count(question, patience()) == store.count(question, patience())
+            shown = moment.events(question, patience(), size=200)
+            assert keys(shown.rows) == keys(meant(question))
+            assert moment.gaps(None, None) == store.gaps(None, None)
+        inside = moment.within(["shop"])
+        assert inside.count(asked(), patience()) == store.within(["shop"]).count(
+            asked(), patience()
+        )
 
 
 def test_the_fields_are_those_of_the_language(store: EventStore) -> None:

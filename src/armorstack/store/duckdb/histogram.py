@@ -90,8 +90,11 @@ def counts_of(inquiry: Inquiry, question: Question, buckets: Buckets, by: str, s
     def each(source: str, parameters: Parameters) -> str:
         put = parameters.put
         # What lies behind the last bucket was dated by a clock that runs far ahead.
-        return f"""SELECT bucket - {put(first)} AS n, {value} AS value, sum(count)::BIGINT AS count
-            FROM {source} WHERE bucket < {put(first + buckets.count)} GROUP BY ALL"""
+        return f"""
+            SELECT n, value, sum(count)::BIGINT AS count FROM (
+                SELECT bucket - {put(first)} AS n, {value} AS value, count
+                FROM {source} WHERE bucket < {put(first + buckets.count)}
+            ) GROUP BY n, value"""
 
     def most(source: str, parameters: Parameters) -> str:
         return f"""
