@@ -506,6 +506,14 @@ def test_the_newest_event_says_when_it_was(store: EventStore) -> None:
     assert store.newest() == max(each["time"] for each in EVENTS)
 
 
+@every_question
+def test_an_empty_store_has_nothing_of_anything(empty: EventStore, question: Question) -> None:
+    assert empty.count(question, patience()) == 0
+    assert empty.top(question, patience(), fields=("namespace", "pod")).groups == ()
+    found = empty.facets(question, patience(), fields=FACETS)
+    assert {(facet.values, facet.distinct) for facet in found} == {((), 0)}
+
+
 def test_an_empty_store_answers_everything(empty: EventStore) -> None:
     assert empty.events(asked(), patience()).rows == ()
     assert empty.event(b"\0" * 32, patience()) is None

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+import signal
 import stat
 import subprocess
 import sys
@@ -159,6 +160,22 @@ def test_no_line_at_all_is_a_report_that_says_so(tmp_path: Path) -> None:
     page = report(tmp_path, stdin=b"")
     assert page.panel("alerts").one("p", "big").text == "0"
     assert "no events" in page.text
+
+
+def test_ctrl_c_ends_it_quietly_and_nothing_is_written(tmp_path: Path) -> None:
+    out = tmp_path / "out.html"
+    command = [sys.executable, "-m", "armorstack", "report", "-", "--out", str(out)]
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdin
+    # More than a pipe holds: when all is written, lines are being read.
+    process.stdin.write(lines(400) + b"\n")
+    process.stdin.flush()
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=30) == (b"", b"")
+    assert process.returncode == 130
+    assert not list(tmp_path.iterdir())
 
 
 def test_hostile_text_is_text(tmp_path: Path) -> None:

@@ -346,6 +346,17 @@ def test_nothing_is_left_of_lines_and_nothing_is_made_beside_a_store(
         lines.count(EVERYTHING, patience())
 
 
+def test_lines_tell_the_gaps_that_kubearmor_tells() -> None:
+    told = event(1, operation="AlertThreshold", dropping_alerts_interval=30, host_name="node-1")
+    with LinesStore([batch_of([told, event(2)]), batch_of([told])]) as lines:
+        [gap] = lines.gaps(None, None)
+        assert (gap.reason, gap.node) == ("throttled", "node-1")
+        assert (gap.start_us, gap.end_us) == (NOW_US, NOW_US + 30_000_000)
+        assert lines.gaps(NOW_US + 30_000_001, None) == []
+        assert lines.gaps(None, NOW_US) == []
+        assert lines.histogram(EVERYTHING, patience()).gaps == (gap,)
+
+
 def test_lines_that_cannot_be_read_leave_nothing(tmp_path: Path) -> None:
     def broken() -> Iterator[pa.RecordBatch]:
         yield batch_of([event(1)])

@@ -17,6 +17,7 @@ import click
 from click.core import ParameterSource
 
 from armorstack.cli.human import human_bytes
+from armorstack.cli.interrupts import Interrupts
 from armorstack.cli.options import with_options
 from armorstack.cli.reading import ALL, FILTERS, PLACE, SPAN, place_of, question_of, remark
 from armorstack.cli.zones import Zone
@@ -65,9 +66,12 @@ def command(
     place = [flags.pop(name) for name in ("config_file", "data_dir", "url", "token_file", "ca")]
     asked = _asked(query, zone, flags, since, until)
     now_us = time.time_ns() // 1000
-    with _lines(file, now_us) if file else _stored(*place) as (store, origin, remarks):
+    with (
+        Interrupts() as interrupts,
+        _lines(file, now_us) if file else _stored(*place) as (store, origin, remarks),
+    ):
         about = About(title, now_us, origin, remarks)
-        text = _rendered(about, asked, store)
+        text = _rendered(about, asked, store, interrupts)
     size = _write(out, text.encode())
     if out != _ON_STDIN:
         click.echo(f"{printable(out)}: {human_bytes(size)}")
@@ -85,11 +89,10 @@ def _asked(query: str, zone: Any, flags: dict[str, Any], since: str, until: str 
     )  # fmt: skip
 
 
-def _rendered(about: Any, asked: Any, store: Any) -> str:
-    from armorstack.store.budget import Budget
+def _rendered(about: Any, asked: Any, store: Any, interrupts: Interrupts) -> str:
     from armorstack.web.report import SECONDS, render
 
-    return render(about, asked, store, Budget(SECONDS))
+    return render(about, asked, store, interrupts.budget(SECONDS))
 
 
 @contextmanager

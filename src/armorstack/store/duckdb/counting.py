@@ -72,10 +72,9 @@ class Counting:
         test, names = evaluator(self._late), sorted(columns_of(self._late))
         if len(names) == 1:
             values = table[names[0]].unique()
-            told = pc.filter(
-                values, pa.array([test({names[0]: each}) for each in values.to_pylist()])
-            )
-            return table.filter(pc.is_in(table[names[0]], told))
+            kept = [test({names[0]: each}) for each in values.to_pylist()]
+            wanted = values.filter(pa.array(kept, pa.bool_()))
+            return table.filter(pc.is_in(table[names[0]], wanted))
         rows = table.select(names).to_pylist()
         return table.filter(pa.array([test(row) for row in rows], pa.bool_()))
 

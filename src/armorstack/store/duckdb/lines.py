@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from armorstack.core.batch import SCHEMA
 from armorstack.core.gap import Gap
+from armorstack.core.throttled import throttle_gaps
 from armorstack.engines.duckdb.parquet import describe, write_part
 from armorstack.engines.duckdb.part import Part
 from armorstack.engines.duckdb.snapshot import Snapshot, View, opened
@@ -36,12 +37,13 @@ class LinesStore(DuckdbEventStore):
         """`batches` with the columns of `SCHEMA`, such as `Lines.batches` gives; they are read
         here, once. Raises StoreError."""
         self._session = Session(memory_bytes)
+        gaps: dict[Gap, None] = {}
         try:
-            parts = _written(self._session, batches)
+            parts = _written(self._session, _noted(batches, gaps))
         except BaseException:
             self.close()
             raise
-        super().__init__(_LinesSource(self._session, parts), now_us)
+        super().__init__(_LinesSource(self._session, parts, tuple(gaps)), now_us)
 
     def __enter__(self) -> Self:
         return self
@@ -60,8 +62,8 @@ class LinesStore(DuckdbEventStore):
 class _LinesSource:
     """A `Source` over parts that nobody changes."""
 
-    def __init__(self, session: Session, parts: tuple[Part, ...]) -> None:
-        self._session = session
+    def __init__(self, session: Session, parts: tuple[Part, ...], gaps: tuple[Gap, ...]) -> None:
+        self._session, self._gaps = session, gaps
         self._view = View(parts)
 
     def snapshot(self, namespaces: Namespaces) -> contextlib.AbstractContextManager[Snapshot]:
@@ -70,12 +72,26 @@ class _LinesSource:
         return opened(session.connection, session.folder / "parts", self._view, namespaces)
 
     def gaps(self, start_us: int | None, end_us: int | None) -> list[Gap]:
-        """Lines tell of none."""
-        return []
+        """Those that KubeArmor itself tells, in events."""
+        return [
+            gap
+            for gap in self._gaps
+            if (start_us is None or gap.end_us >= start_us)
+            and (end_us is None or gap.start_us < end_us)
+        ]
 
     def arrivals(self, place: str, limit: int, namespaces: Namespaces) -> Arrivals:
         """Nothing comes any more."""
         return Arrivals((), "end")
+
+
+def _noted(
+    batches: Iterable[pa.RecordBatch], gaps: dict[Gap, None]
+) -> Iterator[pa.RecordBatch]:  # fmt: skip
+    """The same batches; what they tell of gaps is added to `gaps`."""
+    for batch in batches:
+        gaps |= dict.fromkeys(throttle_gaps(batch))
+        yield batch
 
 
 def _written(session: Session, batches: Iterable[pa.RecordBatch]) -> tuple[Part, ...]:
