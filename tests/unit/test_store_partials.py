@@ -41,3 +41,14 @@ def test_what_was_asked_longer_ago_keeps_no_company(monkeypatch: pytest.MonkeyPa
     kept = Partials()
     kept.companions("alerts", [Key(("pod_name",))])
     assert kept.companions("alerts", [Key(("host_name",))]) == []
+
+
+def test_a_new_condition_has_the_company_of_the_last_that_was_begun_alike() -> None:
+    kept = Partials()
+    bars, pods, nodes = Key(("severity",), 60), Key(("pod_name",)), Key(("host_name",))
+    assert kept.companions("alerts", [bars]) == []
+    assert kept.companions("alerts", [pods, nodes]) == []
+    assert kept.companions("logs", [Key(("severity",), 5)]) == [pods, nodes]
+    # It goes on with its own.
+    assert kept.companions("logs", [pods]) == []
+    assert kept.companions("others", [pods]) == []

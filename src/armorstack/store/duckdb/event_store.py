@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import pyarrow as pa
+from msgspec.structs import replace
 
 from armorstack.core.gap import Gap
 from armorstack.core.query.names import QUERY_FIELDS
@@ -109,11 +110,15 @@ class DuckdbEventStore:
         """See `EventStore`."""
 
         def look(inquiry: Inquiry) -> Seen:
-            first = pages.edge(inquiry, question, newest=False)
-            if first is None:
+            found = histograms.extent(inquiry, question)
+            if found is None:
                 return Seen(0, None, None)
-            last = pages.edge(inquiry, question, newest=True)
-            return Seen(_count(inquiry, question), first, last)
+            # When they were is known, so a part or two are read.
+            ends = [
+                pages.edge(inquiry, replace(question, start_us=at, end_us=at + 1), newest=newest)
+                for at, newest in ((found.first_us, False), (found.last_us, True))
+            ]
+            return Seen(found.count, *ends)
 
         return self._ask(budget, look)
 

@@ -20,10 +20,12 @@ MAX_BYTES = 48 * 1024 * 1024
 COMPANY_S = 60.0
 """How long what was asked beside is taken to belong to the same page."""
 _ENTRY_BYTES = 1024
-_MAX_ASKED = 500
+_MAX_CONDITIONS = 100
 _MAX_COMPANIONS = 24
 
 Span = tuple[int | None, int | None]
+Shape = tuple[tuple[str, ...], bool]
+"""Columns of a key, and whether it has buckets."""
 
 
 class Key(Struct, frozen=True):
@@ -46,7 +48,10 @@ class Partials:
         self._max_bytes = max_bytes
         self._tables: OrderedDict[Hashable, pa.Table] = OrderedDict()
         self._bytes = 0
-        self._asked: OrderedDict[tuple[Hashable, tuple[str, ...], bool], float] = OrderedDict()
+        self._asked: OrderedDict[Hashable, dict[Shape, float]] = OrderedDict()
+        """Condition → what was asked under it, and when last."""
+        self._begun: OrderedDict[tuple[Shape, ...], Hashable] = OrderedDict()
+        """What was asked first under a condition → the last such condition."""
         self._lock = threading.Lock()
         self._planned: tuple[View, Span, tuple[Piece, ...]] | None = None
 
@@ -80,23 +85,33 @@ class Partials:
                 self._bytes -= old.nbytes + _ENTRY_BYTES
 
     def companions(self, where: Hashable, keys: Sequence[Key]) -> list[Key]:
-        """What else was asked under this condition a moment ago, and so will be asked again.
+        """What else was asked under this condition a moment ago, and so will be asked again; under
+        one that is new, what was asked under the last that was begun with the same keys.
 
         A page asks one thing after the other; reading events once for all of it costs little more
         than for the first. All keys have the interval of the given ones, or none.
         """
         interval_us = max(key.interval_us for key in keys)
-        now = time.monotonic()
+        shapes = [(key.columns, key.interval_us > 0) for key in keys]
         with self._lock:
-            for key in keys:
-                asked = (where, key.columns, key.interval_us > 0)
-                self._asked[asked] = now
-                self._asked.move_to_end(asked)
-            while len(self._asked) > _MAX_ASKED:
-                self._asked.popitem(last=False)
-            found = [
-                Key(columns, interval_us if has_buckets else 0)
-                for (other, columns, has_buckets), at in self._asked.items()
-                if other == where and now - at < COMPANY_S and (interval_us or not has_buckets)
-            ]
+            found = {
+                Key(columns, interval_us if has_buckets else 0): None
+                for columns, has_buckets in self._beside(where, shapes, time.monotonic())
+                if interval_us or not has_buckets
+            }
         return [key for key in found if key not in keys][:_MAX_COMPANIONS]
+
+    def _beside(self, where: Hashable, shapes: Sequence[Shape], now: float) -> list[Shape]:
+        """Notes that this is asked; returns what was asked beside it."""
+        known = self._asked.pop(where, {})
+        known = {shape: at for shape, at in known.items() if now - at < COMPANY_S}
+        others = list(known)
+        if not known:
+            others = list(self._asked.get(self._begun.get(tuple(shapes)), ()))
+            self._begun[tuple(shapes)] = where
+        self._asked[where] = known | dict.fromkeys(shapes, now)
+        if len(self._asked) > _MAX_CONDITIONS:
+            self._asked.popitem(last=False)
+        if len(self._begun) > _MAX_CONDITIONS:
+            self._begun.popitem(last=False)
+        return others

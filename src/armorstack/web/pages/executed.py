@@ -115,7 +115,8 @@ def routes(desk: Desk) -> list[Route]:
             return page(request, "executed.html", **_form(asked), what="", found=None)
 
         def work(budget: Budget) -> dict[str, Any]:
-            return shown(look(store, asked.question, wanted, budget), wanted, asked)
+            with store.at_one_moment() as moment:
+                return shown(look(moment, asked.question, wanted, budget), wanted, asked)
 
         return page(request, "executed.html", **await answer(request, work, SECONDS))
 
@@ -145,11 +146,13 @@ def look(store: EventStore, question: Question, wanted: Program, budget: Budget)
     whole = store.seen(Question(), budget)
     start_us = question.start_us if question.start_us is not None else _time(whole.first)
     about = _spanned(question.narrowed(any_event(wanted)), has_run, was_tried)
+    # A store that counts by time can count all else on the way.
+    histogram = store.histogram(about, budget, by="action") if about else None
     return Found(
         ran=has_run, tried=was_tried,
         where=store.top(about, budget, fields=WHERE, size=TOP) if about else None,
         facets=store.facets(about, budget, fields=tuple(FACETS), size=TOP) if about else (),
-        histogram=store.histogram(about, budget, by="action") if about else None,
+        histogram=histogram,
         oldest_us=_time(whole.first), newest_us=_time(whole.last),
         reports=store.count(question.narrowed(process_events()), budget),
         gaps=tuple(store.gaps(start_us, question.end_us)),
