@@ -285,11 +285,20 @@ def test_a_span_without_an_end_reaches_to_now(make: Make) -> None:
     assert [sum(series.counts) for series in found.series] == [1]
 
 
-def test_a_clock_that_runs_ahead_does_not_stretch_what_reaches_to_now(make: Make) -> None:
+@pytest.mark.parametrize("by", ["", "pod", "severity"])
+def test_a_clock_that_runs_ahead_does_not_stretch_what_reaches_to_now(make: Make, by: str) -> None:
     filled = make([event("now"), event("ahead", NOW_US + HOUR_US), event("far", 4 * NOW_US)])
-    found = filled.histogram(asked(start_us=NOW_US - HOUR_US), patience())
+    found = filled.histogram(asked(start_us=NOW_US - HOUR_US), patience(), by=by)
     assert found.start_us + found.buckets * found.interval_us <= NOW_US + 26 * HOUR_US
     assert [sum(series.counts) for series in found.series] == [2]
+
+
+def test_what_lies_behind_the_last_bucket_is_no_frequent_value(make: Make) -> None:
+    far = [event(n, 4 * NOW_US, pod_name="far") for n in range(3)]
+    filled = make([event("now", pod_name="here"), *far])
+    for by, value in (("pod", "here"), ("severity", "")):
+        found = filled.histogram(asked(start_us=NOW_US - HOUR_US), patience(), by=by, size=1)
+        assert [(each.value, sum(each.counts)) for each in found.series] == [(value, 1)]
 
 
 def test_rarer_values_of_a_histogram_are_one_series(store: EventStore) -> None:
