@@ -56,10 +56,12 @@ class Warming:
             with contextlib.suppress(OSError):
                 os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
         began = time.monotonic()
-        for span in SPANS:
-            if not self._look(span):
-                return
-        log.debug("the first pages are warm", seconds=round(time.monotonic() - began, 1))
+        try:
+            if all(map(self._look, SPANS)):
+                log.debug("the first pages are warm", seconds=round(time.monotonic() - began, 1))
+        except Exception:
+            # Whoever asks for the page is told; nothing else depends on it.
+            log.exception("the first pages could not be asked")
 
     def _look(self, span: str) -> bool:
         """Ask for the pages of this span; False: there is nothing to wait for any more."""
