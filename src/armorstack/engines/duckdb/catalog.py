@@ -8,6 +8,7 @@ Must not go here: part files, rows.
 
 import hashlib
 import os
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,8 @@ class Catalog:
     def __init__(self, path: Path, connection: duckdb.DuckDBPyConnection) -> None:
         self._path = path
         self._connection = connection
+        # A connection refuses a call while another goes on.
+        self._lock = threading.Lock()
 
     @classmethod
     def open(cls, path: Path) -> "Catalog":
@@ -93,16 +96,17 @@ class Catalog:
     def parts(self) -> list[Part]:
         """Every part, in the order of its cursor."""
         try:
-            rows = self._connection.execute(
-                f"SELECT {', '.join(_COLUMNS)} FROM parts ORDER BY cursor, name"
-            ).fetchall()
+            with self._lock:
+                rows = self._connection.execute(
+                    f"SELECT {', '.join(_COLUMNS)} FROM parts ORDER BY cursor, name"
+                ).fetchall()
             return [msgspec.convert(dict(zip(_COLUMNS, row, strict=True)), Part) for row in rows]
         except (duckdb.Error, msgspec.ValidationError) as error:
             raise Damaged(str(error)) from error
 
     def gaps(self, start_us: int, end_us: int) -> list[Gap]:
         """Gaps that touch this span, in order. May be called from any thread."""
-        with self._connection.cursor() as cursor:
+        with self._lock, self._connection.cursor() as cursor:
             rows = cursor.execute(
                 "SELECT gap FROM gaps WHERE end_us >= ? AND start_us < ? ORDER BY start_us, key",
                 [start_us, end_us],
@@ -111,6 +115,10 @@ class Catalog:
 
     def commit(self, change: Change) -> None:
         """Make the change durable. After a duckdb.Error ask `holds`: it may have happened."""
+        with self._lock:
+            self._commit(change)
+
+    def _commit(self, change: Change) -> None:
         run = self._connection.execute
         run("BEGIN")
         try:
@@ -144,7 +152,8 @@ class Catalog:
 
     def close(self) -> None:
         """Write the log back into the file and let go."""
-        self._connection.close()
+        with self._lock:
+            self._connection.close()
 
     def _change_gaps(self, change: Change) -> None:
         run = self._connection.execute
@@ -160,7 +169,8 @@ class Catalog:
 
     def _one(self, query: str) -> Any:
         try:
-            row = self._connection.execute(query).fetchone()
+            with self._lock:
+                row = self._connection.execute(query).fetchone()
         except duckdb.Error as error:
             raise Damaged(str(error)) from error
         if row is None:

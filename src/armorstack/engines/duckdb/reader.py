@@ -10,10 +10,15 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 
 from armorstack.engines.duckdb.connection import open_reader
-from armorstack.engines.duckdb.snapshot import Snapshot, Values, View, opened
+from armorstack.engines.duckdb.snapshot import CONNECTION, Snapshot, Values, View, opened
+from armorstack.errors import StoreError
+
+CLOSE_S = 2.0
+"""How long closing waits for queries that were told to end."""
 
 
 class Reader:
@@ -27,6 +32,9 @@ class Reader:
         self._leases: set[int] = set()
         self._next_lease = 0
         self._doomed: list[tuple[int, Path]] = []
+        self._asked: list[Snapshot] = []
+        self._ended = threading.Condition()
+        self._is_closed = False
 
     def publish(self, view: View) -> None:
         """Queries that begin from now on see this view."""
@@ -63,12 +71,33 @@ class Reader:
         with (
             self._lease() as view,
             opened(self._connection, self._parts, view, namespaces) as snapshot,
+            self._listed(snapshot),
         ):
             yield snapshot
 
     def close(self) -> None:
-        """Refuse further queries; those under way end by themselves."""
-        self._connection.close()
+        """Refuse further queries and end those under way."""
+        with self._ended:
+            self._is_closed = True
+            for snapshot in self._asked:
+                snapshot.interrupt()
+            self._ended.wait_for(lambda: not self._asked, CLOSE_S)
+        # Where one has not ended yet, DuckDB refuses; it goes with the process.
+        with CONNECTION, contextlib.suppress(duckdb.Error):
+            self._connection.close()
+
+    @contextlib.contextmanager
+    def _listed(self, snapshot: Snapshot) -> Iterator[None]:
+        with self._ended:
+            if self._is_closed:
+                raise StoreError("the store is closed")
+            self._asked.append(snapshot)
+        try:
+            yield
+        finally:
+            with self._ended:
+                self._asked.remove(snapshot)
+                self._ended.notify_all()
 
     @contextlib.contextmanager
     def _lease(self) -> Iterator[View]:

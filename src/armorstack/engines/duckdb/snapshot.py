@@ -24,6 +24,8 @@ from armorstack.engines.duckdb.tail import Slice
 from armorstack.errors import StoreError
 
 BATCH_ROWS = 8192
+CONNECTION = threading.Lock()
+"""Held for a call on a connection that several threads take cursors of: it refuses a second one."""
 _AGAIN_S = 0.05
 OUT_OF_MEMORY = "ask for a shorter time, or for fewer values at once"
 
@@ -200,7 +202,8 @@ def opened(
 ) -> Iterator[Snapshot]:  # fmt: skip
     """A snapshot with a cursor of its own; see `Snapshot`. Raises StoreError."""
     try:
-        cursor = connection.cursor()
+        with CONNECTION:
+            cursor = connection.cursor()
     except duckdb.Error as error:
         raise StoreError(f"the store cannot answer: {first_line(error)}") from error
     with cursor:
