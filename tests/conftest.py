@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 from tests.support import tools
 
 TESTS = Path(__file__).parent
-TIERS = ("unit", "property", "contract", "integration", "browser", "soak", "bench")
+TIERS = ("unit", "property", "contract", "integration", "browser", "engines", "soak", "bench")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell that starts us in the background lets Ctrl-C be ignored, by all that we start too.

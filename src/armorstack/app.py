@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from armorstack import log, runlock
-from armorstack.config import Config, DuckdbSink, Sink, source_name
+from armorstack.config import Config, DuckdbSink, ElasticSink, Sink, source_name
+from armorstack.config.sinks import first_searched
 from armorstack.control import Orders
 from armorstack.errors import ConfigError
 
@@ -93,7 +94,7 @@ def run_worker(config: Config, orders: Orders, listener: socket.socket | None = 
         front = front_of(config.web, bound.getsockname()[:2])
         porter = Porter(Bearers(config.data_dir), front)
         worker = Worker(config, jobs, orders, address(bound), porter.denied)
-        store = searched([job.sink for job in jobs], worker.open_gaps)
+        store = searched(config, [job.sink for job in jobs], worker.open_gaps)
         desk = Desk(worker, store, _now_us)
         server = Server(build(desk, porter), bound, tls_context(config.web.tls))
         server.start()
@@ -111,7 +112,7 @@ def run_worker(config: Config, orders: Orders, listener: socket.socket | None = 
 
 
 def searched(
-    sinks: Sequence["SinkContract"], open_gaps: "Callable[[], Iterable[Gap]]"
+    config: Config, sinks: Sequence["SinkContract"], open_gaps: "Callable[[], Iterable[Gap]]"
 ) -> Callable[[], "EventStore"]:
     """What gives the store that pages and API ask: that of the first sink which has one.
 
@@ -121,12 +122,21 @@ def searched(
     from armorstack.sinks.duckdb import StoreSink
     from armorstack.store.duckdb import LiveStore
 
+    first = first_searched(config.sink.values())
+    if isinstance(first, ElasticSink):
+        from armorstack.engines.elastic.connection import Engine
+        from armorstack.store.elastic import elastic_store
+
+        over = elastic_store(
+            Engine(first), first.prefix, open_gaps=open_gaps, folder=Path(config.data_dir)
+        )
+        return lambda: over
     sink = next((each for each in sinks if isinstance(each, StoreSink)), None)
     asked: list[tuple[Store, LiveStore]] = []
 
     def store() -> LiveStore:
         if sink is None:
-            hint = "add [sink.duckdb] to the settings"
+            hint = "add [sink.duckdb] or [sink.elastic] to the settings"
             raise StoreError("no sink keeps events so that they can be searched", hint=hint)
         try:
             held = sink.store
@@ -162,7 +172,7 @@ def leading_sink(config: Config) -> str:
 
 def keeps_original(sink: Sink) -> bool:
     """Whether the sink wants each event's bytes as they came."""
-    return isinstance(sink, DuckdbSink) and sink.keep_original
+    return isinstance(sink, DuckdbSink | ElasticSink) and sink.keep_original
 
 
 def _now_us() -> int:

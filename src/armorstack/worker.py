@@ -15,7 +15,7 @@ from typing import TypeVar
 import structlog
 
 from armorstack import metrics
-from armorstack.config import Config, DuckdbSink
+from armorstack.config import Config, DuckdbSink, ElasticSink
 from armorstack.control import Orders
 from armorstack.core.gap import Gap
 from armorstack.counting import EventCounts
@@ -44,6 +44,8 @@ BEHIND = "sink_behind"
 REPORT_S = 1.0
 POLL_S = 0.05
 LOOPS_STOP_S = 7.0
+HURRY_S = 4.0
+"""How long a sink may go on with what it writes; then it is told not to wait any more."""
 
 log = structlog.get_logger()
 
@@ -98,9 +100,14 @@ class Worker:
     def _end(self) -> None:
         self._report("stopping")
         self._orders.end()
-        deadline = time.monotonic() + LOOPS_STOP_S
+        began = time.monotonic()
         for loop in self._loops:
-            loop.join(max(0.0, deadline - time.monotonic()))
+            loop.join(max(0.0, began + HURRY_S - time.monotonic()))
+        for loop in self._loops:
+            if loop.is_alive():
+                loop.job.sink.hurry()
+        for loop in self._loops:
+            loop.join(max(0.0, began + LOOPS_STOP_S - time.monotonic()))
         for loop in self._loops:
             if loop.error is not None and loop.job.sink.required:
                 raise loop.error
@@ -137,7 +144,7 @@ class Worker:
         return ()
 
     def keeping(self) -> Keeping | None:
-        """What the embedded store keeps; None: there is none, or it is not open."""
+        """What the store keeps; None: there is none, or it is not open."""
         from armorstack.sinks.duckdb import StoreSink
 
         for sink in (loop.job.sink for loop in self._loops):
@@ -146,6 +153,8 @@ class Worker:
                 with contextlib.suppress(EngineError):
                     size = sink.store.status().part_bytes
                     return Keeping(settings.max_age_days, settings.max_bytes, size)
+            if isinstance(settings, ElasticSink):
+                return Keeping(settings.max_age_days, settings.max_bytes)
         return None
 
     def _gaps(self, of: Callable[[Tally], Mapping[str, T]]) -> dict[str, T]:

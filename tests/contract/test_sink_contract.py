@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from msgspec import Struct
+from msgspec.structs import replace
 
 from armorstack import config
 from armorstack.core.gap import Gap
@@ -22,6 +23,7 @@ from armorstack.sinks.contract import Outcome, Sink
 from armorstack.sinks.duckdb import StoreSink
 from armorstack.sinks.file import LineFileSink
 from armorstack.sinks.stdout import LineStdoutSink
+from tests.support.bulk_server import BulkServer
 from tests.support.stores import DAY_US, NOW_US, batch, stored
 from tests.support.webhook_server import WebhookServer
 
@@ -85,6 +87,30 @@ def received_by_server(sink: Sink) -> list[str]:
     return SERVERS[sink].resources()
 
 
+CLUSTERS: dict[Sink, BulkServer] = {}
+"""The cluster that a sink writes into; one whose folder is a copy writes into the same."""
+
+
+def make_elastic(name: str, settings: config.ElasticSink, folder: Path) -> Sink:
+    """A sink over a cluster of its own, whose URL lies in the folder."""
+    url_file = folder / "url"
+    known = {server.url: server for server in CLUSTERS.values()}
+    if url_file.exists():
+        server = known[url_file.read_text()]
+    else:
+        server = BulkServer()
+        folder.mkdir(exist_ok=True)
+        url_file.write_text(server.url)
+    sink = make_sink(name, replace(settings, urls=(server.url,)), folder)
+    CLUSTERS[sink] = server
+    return sink
+
+
+def held_in_cluster(sink: Sink) -> list[str]:
+    documents = CLUSTERS[sink].events()
+    return keys_of(b"\n".join(json.dumps(each).encode() for each in documents))
+
+
 def keys_of(lines: bytes) -> list[str]:
     """The keys of the events in lines of ECS; one without a key has its id."""
     documents = [json.loads(line) for line in lines.splitlines()]
@@ -96,6 +122,10 @@ CASES: dict[type[Any], Case] = {
     config.DuckdbSink: Case(
         lambda _: config.DuckdbSink(max_age_days=0.0), held_in_store,
         keeps_cursor=True, asks_its_store=True,
+    ),
+    config.ElasticSink: Case(
+        lambda _: config.ElasticSink(setup=False, max_age_days=0.0, timeout_s=20.0),
+        held_in_cluster, keeps_cursor=False, asks_its_store=True, make=make_elastic,
     ),
     config.FileSink: Case(
         lambda folder: config.FileSink(path=str(folder / "events.ndjson"), sync_interval_s=1e6),
@@ -147,6 +177,8 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
             os.close(sink.descriptor)
         if server := SERVERS.pop(sink, None):
             server.close()
+    for cluster in {CLUSTERS.pop(sink) for sink in bench.opened if sink in CLUSTERS}:
+        cluster.close()
 
 
 def test_every_sink_of_the_registry_is_under_contract() -> None:

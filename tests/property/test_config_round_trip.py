@@ -39,6 +39,17 @@ GIVEN: dict[tuple[type[Struct], str], st.SearchStrategy[Any]] = {
     (config.WebhookSink, "token_file"): st.sampled_from(["", "/dev/null"]),
     (config.WebhookSink, "ca_file"): st.sampled_from(["", "/dev/null"]),
     (config.WebhookSink, "allowed_networks"): st.sampled_from([(), ("10.0.0.0/8", "fd00::/8")]),
+    (config.ElasticSink, "urls"): st.sampled_from(
+        [("http://127.0.0.1:9200",), ("https://a.example.org", "https://[fd00::1]:9200/es")]
+    ),
+    **{
+        (config.ElasticSink, name): st.just("")
+        for name in ("username", "password_file", "token_file", "cert_file", "key_file")
+    },
+    (config.ElasticSink, "api_key_file"): st.sampled_from(["", "/dev/null"]),
+    (config.ElasticSink, "ca_file"): st.sampled_from(["", "/dev/null"]),
+    (config.ElasticSink, "fingerprint"): st.just(""),
+    (config.ElasticSink, "prefix"): st.from_regex(r"[a-z][a-z0-9_.]{0,9}", fullmatch=True),
     (config.PresetFilter, "tag"): st.just(config.EVERY_TAG),
     (config.PresetFilter, "select"): st.builds(Select, pods=st.just(("a",))),
     (Config, "data_dir"): TEXTS.filter(bool),

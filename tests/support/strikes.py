@@ -7,6 +7,7 @@ committed and so received, and has to be in the store in the end, once.
 import random
 import threading
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
@@ -65,14 +66,21 @@ def strike(run: Running, chance: random.Random) -> None:
             kill(state.pid)
 
 
-def survive(data_dir: Path, strikes: int, seed: int) -> tuple[set[bytes], list[bytes]]:
-    """Kill `strikes` times under load; ids that were acknowledged, and ids in the store."""
+def survive(
+    data_dir: Path, strikes: int, seed: int, *, words: Sequence[str] = (),
+    hit: Callable[[Running, random.Random], None] = strike,
+    held: Callable[[Path], list[bytes]] = stored_ids,
+) -> tuple[set[bytes], list[bytes]]:  # fmt: skip
+    """Strike so often under load; ids that were acknowledged, and ids in the store.
+
+    `words` are further ones of the command, `hit` is one strike, `held` what the store has.
+    """
     chance = random.Random(seed)
     events = data_dir.parent / "corpus"
     corpus.save(corpus.build({"alert": 20_000}), events)
     with (
         LoadSource(events, 0, RATE) as source,
-        running("run", "--relay", source.address, data_dir=data_dir) as run,
+        running("run", "--relay", source.address, *words, data_dir=data_dir) as run,
     ):
         source.wait_attached("alert")
         source.go()
@@ -80,17 +88,17 @@ def survive(data_dir: Path, strikes: int, seed: int) -> tuple[set[bytes], list[b
         witness = Witness(data_dir / "spool")
         try:
             for _ in range(strikes):
-                strike(run, chance)
+                hit(run, chance)
             until(run.receiver, "a receiver at the end")
             assert run.stop() == 0, run.output()
         finally:
             witness.end()
     nothing = data_dir.parent / "nothing.jsonl"
     nothing.touch()
-    words = ("run", "--file", str(nothing), "--no-follow")
-    with running(*words, data_dir=data_dir, name="rest") as rest:
+    more = ("run", "--file", str(nothing), "--no-follow", *words)
+    with running(*more, data_dir=data_dir, name="rest") as rest:
         assert rest.wait(120) == 0, rest.output()
-    return witness.ids, stored_ids(data_dir)
+    return witness.ids, held(data_dir)
 
 
 def check(acknowledged: set[bytes], stored: list[bytes]) -> None:

@@ -68,7 +68,7 @@ def test_completion_prints_a_script_for_the_shell(shell: str) -> None:
 def test_completion_offers_visible_commands_only() -> None:
     words = {"COMP_WORDS": "armorstack s", "COMP_CWORD": "1"}
     offered = python("-m", "armorstack", _ARMORSTACK_COMPLETE="bash_complete", **words)
-    assert offered.splitlines() == ["plain,stats", "plain,spool"]
+    assert offered.splitlines() == ["plain,stats", "plain,spool", "plain,setup"]
 
 
 def test_an_error_of_ours_is_one_sentence_and_a_hint(monkeypatch: pytest.MonkeyPatch) -> None:

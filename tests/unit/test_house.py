@@ -56,6 +56,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "`[sink.NAME]` of type `file`": config.FileSink,
     "`[sink.NAME]` of type `stdout`": config.StdoutSink,
     "`[sink.NAME]` of type `webhook`": config.WebhookSink,
+    "`[sink.NAME]` of type `elastic`": config.ElasticSink,
     "`[web]`": config.Web,
     "`[web]`: `tls`": config.WebTls,
     "`[log]`": config.Log,
@@ -70,7 +71,8 @@ TOML_BLOCKS = [
     )
 ]
 FILES_IN_EXAMPLES = (
-    "/etc/armorstack/ca.pem", "/run/secrets/slack-url", "/run/secrets/teams-url",
+    "/etc/armorstack/ca.pem", "/etc/armorstack/password", "/run/secrets/slack-url",
+    "/run/secrets/teams-url",
 )  # fmt: skip
 """Stand for files that a test has to make; others in examples need not exist."""
 

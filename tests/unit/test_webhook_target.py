@@ -7,16 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from armorstack.engines.watched import Watched, parse_secret
 from armorstack.errors import EngineError
 from armorstack.sinks.webhook.answer import meaning_of, reason_of
 from armorstack.sinks.webhook.client import Answer
-from armorstack.sinks.webhook.target import (
-    Target,
-    Watched,
-    origin_of,
-    parse_secret,
-    parse_target,
-)
+from armorstack.sinks.webhook.target import Target, origin_of, parse_target
 
 SECRET = "T0000/B0000/abcdefghijkl"
 URL = f"https://hooks.example:8443/services/{SECRET}?sig=mnopqrstuvwx"

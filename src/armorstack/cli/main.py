@@ -43,6 +43,8 @@ COMMANDS: dict[str, Entry] = {
     "noise": Entry("noise", "What makes the volume, and the filter that removes it."),
     "gaps": Entry("gaps", "When events were or may have been lost, and why."),
     "nodes": Entry("nodes", "When each node was heard last."),
+    "setup": Entry("setup", "Put index templates into Elasticsearch or OpenSearch."),
+    "migrate": Entry("migrate", "Move what is stored already: embedded store, old indices."),
     "report": Entry("report", "The overview and the lists as one HTML file."),
     "token": Entry("token", "Who may see pages and API: create, list, revoke, url."),
     "try-config": Entry("try_config", "Send events through filters and matches, and look."),

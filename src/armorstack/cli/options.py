@@ -38,6 +38,13 @@ SOURCES = (
     click.option("--count", type=int, metavar="N", help="Stop after so many sample events."),
 )
 
+ENGINE = (
+    click.option(
+        "--engine", metavar="URL",
+        help="Store in Elasticsearch or OpenSearch there, not in the embedded store.",
+    ),
+)  # fmt: skip
+
 WEB = (
     click.option(
         "--listen", metavar="HOST:PORT",
@@ -76,6 +83,8 @@ def load_config(
         overrides["data_dir"] = str(Path(flags["data_dir"]).absolute())
     if web := _web(flags):
         overrides["web"] = web
+    if flags.get("engine"):
+        overrides["sink"] = {"elastic": {"type": "elastic", "urls": [flags["engine"]]}}
     if sources := _sources(flags):
         overrides["source"] = sources
     return load(config_file, overrides, also=also)

@@ -9,7 +9,7 @@ from typing import Any, TextIO
 import click
 from msgspec.structs import replace
 
-from armorstack.cli.options import SETTINGS, SOURCES, WEB, load_config, with_options
+from armorstack.cli.options import ENGINE, SETTINGS, SOURCES, WEB, load_config, with_options
 from armorstack.config import Config, StdoutSink
 from armorstack.errors import ConfigError
 
@@ -20,16 +20,18 @@ Examples:
   armorstack run --relay relay.example:32767 --tls-ca ca.pem
   kubectl logs -f deploy/kubearmor-relay | armorstack run --stdin
   armorstack run --file events.jsonl --no-follow --plain
+  armorstack run --sample --engine http://127.0.0.1:9200
   armorstack run --sample --count 500 --rate 500 --listen 127.0.0.1:0
   armorstack run --sample --listen 0.0.0.0:7780 --web-cert cert.pem --web-key key.pem
   armorstack run --sample --listen 0.0.0.0:7780 --behind-proxy 10.0.0.0/8
 
-Flags that name a source replace the sources of the settings file. Ctrl-C ends it; nothing that
-was received is lost, whatever ends it. SIGHUP has the settings file read anew."""
+Flags that name a source replace the sources of the settings file. --engine sets the address of
+[sink.elastic], and that sink is all there is where the settings name no other. Ctrl-C ends it;
+nothing that was received is lost, whatever ends it. SIGHUP has the settings file read anew."""
 
 
 @click.command("run", epilog=EXAMPLES)
-@with_options(*SOURCES, *SETTINGS, *WEB)
+@with_options(*SOURCES, *SETTINGS, *ENGINE, *WEB)
 @click.option("--plain", is_flag=True, help="Lines instead of a live summary.")
 @click.option("--quiet", is_flag=True, help="Say nothing but what goes wrong, and the result.")
 def command(config_file: Path | None, plain: bool, quiet: bool, **flags: Any) -> None:

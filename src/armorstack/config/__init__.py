@@ -28,7 +28,15 @@ from armorstack.config.filters import (
 from armorstack.config.loading import load, structs
 from armorstack.config.scalars import MIB
 from armorstack.config.select import EVERY_TAG, Globs, Select, SeverityRange
-from armorstack.config.sinks import DuckdbSink, FileSink, Form, Sink, StdoutSink, WebhookSink
+from armorstack.config.sinks import (
+    DuckdbSink,
+    ElasticSink,
+    FileSink,
+    Form,
+    Sink,
+    StdoutSink,
+    WebhookSink,
+)
 from armorstack.config.sources import (
     FileSource,
     RelaySource,
@@ -46,6 +54,7 @@ __all__ = [
     "Config",
     "DropFilter",
     "DuckdbSink",
+    "ElasticSink",
     "FileSink",
     "FileSource",
     "Filter",

@@ -10,11 +10,16 @@ import re
 from collections.abc import Sequence
 
 from armorstack.config.filters import Filter, Match, PresetFilter
-from armorstack.config.sinks import WebhookSink
+from armorstack.config.sinks import ElasticSink, WebhookSink
 from armorstack.config.sources import RelaySource, source_name
 from armorstack.config.tree import Config, Web
 from armorstack.errors import ConfigError
 
+ELASTIC_WAYS = ("password_file", "api_key_file", "token_file")
+"""Ways to say who we are, of which one is enough."""
+ELASTIC_FILES = (*ELASTIC_WAYS, "ca_file", "cert_file", "key_file")
+FINGERPRINT = re.compile(r"[0-9A-Fa-f]{64}|([0-9A-Fa-f]{2}:){31}[0-9A-Fa-f]{2}")
+NODE = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[^\s/:@?#\[\]]+)(:\d{1,5})?(/[^\s?#]*)?")
 CUT = "…"
 """What stands in a webhook's URL, as it is shown, for all that may be secret."""
 
@@ -43,6 +48,8 @@ def check(config: Config) -> None:
     for name, sink in config.sink.items():
         if isinstance(sink, WebhookSink):
             _check_webhook(f"$.sink.{name}", sink)
+        if isinstance(sink, ElasticSink):
+            _check_elastic(f"$.sink.{name}", sink)
     names = [filter_name(index, each) for index, each in enumerate(config.filter)]
     _check_names("filter", names, "give each filter a name of its own: counters go by it")
     for index, match in enumerate(config.match):
@@ -96,6 +103,48 @@ def _check_webhook(path: str, sink: WebhookSink) -> None:
             raise ConfigError(f"{path}.{name}: {file} cannot be read")
     for index, network in enumerate(sink.allowed_networks):
         _check_network(f"{path}.allowed_networks[{index}]", network)
+
+
+def _check_elastic(path: str, sink: ElasticSink) -> None:
+    if not sink.urls:
+        raise ConfigError(f"{path}.urls: no node", hint='write urls = ["https://HOST:9200"]')
+    for index, url in enumerate(sink.urls):
+        if not re.fullmatch(
+            r"https?://(\[[0-9A-Fa-f:.]+\]|[^\s/:@?#\[\]]+)(:\d{1,5})?(/[!-~]*)?", url
+        ):
+            hint = "write https://HOST:9200; a password belongs into password_file"
+            raise ConfigError(f"{path}.urls[{index}]: not the URL of a node", hint=hint)
+    for one, other in (("username", "password_file"), ("cert_file", "key_file")):
+        if bool(getattr(sink, one)) != bool(getattr(sink, other)):
+            missing = other if getattr(sink, one) else one
+            raise ConfigError(f"{path}.{missing}: missing; {one} and {other} go together")
+    _check_elastic_trust(path, sink)
+    for name in ELASTIC_FILES:
+        file = getattr(sink, name)
+        if file and not os.access(file, os.R_OK):
+            raise ConfigError(f"{path}.{name}: {file} cannot be read")
+
+
+def _check_elastic_trust(path: str, sink: ElasticSink) -> None:
+    given = [name for name in ELASTIC_WAYS if getattr(sink, name)]
+    if len(given) > 1:
+        raise ConfigError(
+            f"{path}.{given[1]}: there is {given[0]} already", hint="give one of them"
+        )
+    if sink.fingerprint and not FINGERPRINT.fullmatch(sink.fingerprint):
+        hint = "write the SHA-256 of the certificate: 64 hex digits, with colons or without"
+        raise ConfigError(f"{path}.fingerprint: not a SHA-256", hint=hint)
+    if sink.fingerprint and sink.ca_file:
+        hint = "a fingerprint stands instead of authorities"
+        raise ConfigError(f"{path}.fingerprint: there is ca_file already", hint=hint)
+    if given and not all(map(_is_near, sink.urls)):
+        hint = "write https://, or leave out what says who we are"
+        raise ConfigError(f"{path}.urls: a password would be sent unencrypted", hint=hint)
+
+
+def _is_near(url: str) -> bool:
+    """Whether a URL is encrypted, or stays on this machine."""
+    return bool(re.match(r"https:|http://(127\.\d+\.\d+\.\d+|localhost|\[::1\])(:|/|$)", url))
 
 
 def _check_network(path: str, network: str) -> None:

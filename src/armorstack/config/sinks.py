@@ -1,5 +1,6 @@
 """Where events go: one struct per kind of sink."""
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -94,4 +95,65 @@ class WebhookSink(AnySink, frozen=True, tag="webhook"):
     """Time for one message, from the name's resolution to the answer's end."""
 
 
-Sink = DuckdbSink | FileSink | StdoutSink | WebhookSink
+class ElasticSink(AnySink, frozen=True, tag="elastic"):
+    """Elasticsearch (8, 9) or OpenSearch (2, 3): indices by event time, each event once."""
+
+    urls: tuple[str, ...] = ("http://127.0.0.1:9200",)
+    """Nodes that are asked, in turn; `https://` with certificates verified."""
+    engine: Literal["auto", "elasticsearch", "opensearch"] = "auto"
+    """Which of the two it is; `auto` asks the server."""
+    username: str = ""
+    """User for basic authentication; its password is in `password_file`."""
+    password_file: str = ""
+    """File that holds the password; read anew when it changes, as all of these are."""
+    api_key_file: str = ""
+    """File that holds an API key, encoded or as `id:key`."""
+    token_file: str = ""
+    """File that holds a bearer token."""
+    ca_file: str = ""
+    """PEM file of the authorities to trust; empty: the system's."""
+    fingerprint: str = ""
+    """SHA-256 of the server's certificate or of an authority in its chain, in hex, instead of
+    authorities."""
+    cert_file: str = ""
+    """PEM file with our certificate chain, where the server asks for one."""
+    key_file: str = ""
+    """PEM file with its private key, without a password."""
+    sniff: bool = False
+    """Ask the cluster for its other nodes, and send to these as well."""
+    prefix: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_.]*\Z", max_length=60)] = "kubearmor"
+    """How the names of all indices begin: `PREFIX-alerts-2026.11.23`."""
+    period: Literal["day", "week", "month"] = "day"
+    """How much event time goes into one index."""
+    max_age_days: Annotated[float, Meta(ge=0)] = 30.0
+    """Days of events kept, by event time; whole indices are deleted; 0: for ever."""
+    max_bytes: Count = 0
+    """Size on disk of all our indices, copies not counted; the oldest goes first; 0: no limit."""
+    shards: Positive = 1
+    """Primary shards of each index."""
+    replicas: Count = 1
+    """Copies of each shard on other nodes."""
+    policy: str = ""
+    """ILM or ISM policy that new indices get, for tiers; retention stays ours unless 0."""
+    setup: bool = True
+    """Apply index templates at the start where they are missing or older; needs the right to."""
+    batch_bytes: Annotated[int, Meta(ge=100_000, le=90_000_000)] = 4 * MIB
+    """Most bytes of one bulk request before it is compressed."""
+    batch_events: Positive = 4000
+    """Most events of one bulk request."""
+    concurrency: Annotated[int, Meta(ge=1, le=32)] = 4
+    """Most bulk requests at once; fewer while the engine is slow or says that it has enough."""
+    compress: bool = True
+    """Send bulk requests packed with gzip."""
+    timeout_s: Annotated[float, Meta(ge=1, le=600)] = 60.0
+    """Time for one request."""
+    keep_original: bool = False
+    """Keep each event's bytes as they came, in event.original."""
+
+
+Sink = DuckdbSink | FileSink | StdoutSink | WebhookSink | ElasticSink
+
+
+def first_searched(sinks: Iterable[Sink]) -> DuckdbSink | ElasticSink | None:
+    """The first of these that keeps events so that they can be searched; None: none does."""
+    return next((sink for sink in sinks if isinstance(sink, DuckdbSink | ElasticSink)), None)

@@ -11,7 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from armorstack.config import Config, RelaySource, WebhookSink, load, parse_address
+from armorstack.config import (
+    Config,
+    ElasticSink,
+    RelaySource,
+    WebhookSink,
+    load,
+    parse_address,
+)
 from armorstack.doctor.case import Case, shown
 from armorstack.doctor.finding import SETTINGS, Finding, failure, note, ok, warning
 from armorstack.errors import ConfigError
@@ -63,6 +70,9 @@ def _secret_files(config: Config) -> Iterator[Path]:
     for sink in config.sink.values():
         if isinstance(sink, WebhookSink):
             yield from (Path(name) for name in (sink.url_file, sink.token_file) if name)
+        if isinstance(sink, ElasticSink):
+            named = (sink.password_file, sink.api_key_file, sink.token_file, sink.key_file)
+            yield from map(Path, filter(None, named))
 
 
 def _check_secret(path: Path) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from typing import Any
 from armorstack import config
 from armorstack.sinks.contract import Sink
 from armorstack.sinks.duckdb import StoreSink
+from armorstack.sinks.elastic import ElasticSink
 from armorstack.sinks.file import LineFileSink
 from armorstack.sinks.stdout import LineStdoutSink
 from armorstack.sinks.webhook import WebhookSink
@@ -20,6 +21,7 @@ Factory = Callable[[str, Any, Path], Sink]
 
 SINKS: Mapping[type[Any], Factory] = {
     config.DuckdbSink: StoreSink,
+    config.ElasticSink: ElasticSink,
     config.FileSink: LineFileSink,
     config.StdoutSink: LineStdoutSink,
     config.WebhookSink: WebhookSink,

@@ -44,12 +44,12 @@ _encode = msgspec.json.Encoder().encode
 def event_lines(rows: pa.RecordBatch, form: Form) -> list[bytes]:
     """One line per row, in their order, each with its newline."""
     to_document = _FORMS[form]
-    return [_line(to_document(row)) for row in _rows(rows)]
+    return [_line(to_document(row)) for row in plain_rows(rows)]
 
 
 def gap_lines(gaps: Iterable[Gap], form: Form) -> list[bytes]:
     """One line per gap; none in the form `kubearmor`."""
-    return [_line(_gap_document(gap)) for gap in gaps] if form == "ecs" else []
+    return [_line(gap_document(gap)) for gap in gaps] if form == "ecs" else []
 
 
 def gap_id(gap: Gap) -> bytes:
@@ -57,7 +57,7 @@ def gap_id(gap: Gap) -> bytes:
     return sha256(encode_gap(gap)).digest()
 
 
-def _rows(rows: pa.RecordBatch) -> Iterator[Row]:
+def plain_rows(rows: pa.RecordBatch) -> Iterator[Row]:
     """The rows as dicts of the columns that hold anything, every one of which `to_ecs` may ask."""
     names = rows.schema.names
     columns = [
@@ -101,7 +101,8 @@ def _respelled(row: Row) -> Document:
 _FORMS: Mapping[Form, Callable[[Row], Document]] = {"ecs": to_ecs, "kubearmor": _kubearmor}
 
 
-def _gap_document(gap: Gap) -> Document:
+def gap_document(gap: Gap) -> Document:
+    """The gap as ECS; `event.id` is `gap_id` as it is written."""
     told = {"source": gap.source, "stream": gap.stream, "node": gap.node, "detail": gap.detail}
     ours: Document = {name: value for name, value in told.items() if value}
     if gap.lost is not None:

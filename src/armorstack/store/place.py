@@ -13,7 +13,8 @@ from typing import IO, Protocol
 
 from msgspec import Struct
 
-from armorstack.config import Config, DuckdbSink
+from armorstack.config import Config, DuckdbSink, ElasticSink
+from armorstack.config.sinks import first_searched
 from armorstack.core.gap import Gap, decode_gaps
 from armorstack.errors import ArmorstackError, ConfigError, StoreError
 from armorstack.open_gaps import open_gaps
@@ -126,6 +127,11 @@ class Local(Struct, frozen=True):
         if link:
             yield Reach(RemoteStore(link), link)
             return
+        first = first_searched(self.config.sink.values())
+        if isinstance(first, ElasticSink):
+            with self._engine(first) as over:
+                yield Reach(over, None, remark)
+            return
         with PartsStore(self.root(), gaps=self._gaps) as store:
             yield Reach(store, None, remark)
 
@@ -161,13 +167,29 @@ class Local(Struct, frozen=True):
             raise StoreError(f"there is no store in {root} yet", hint=hint)
         return root
 
+    @contextlib.contextmanager
+    def _engine(self, settings: ElasticSink) -> Iterator[EventStore]:
+        """The store over this engine, asked from here."""
+        from armorstack.engines.elastic.connection import Engine
+        from armorstack.store.elastic import elastic_store
+
+        engine = Engine(settings)
+        try:
+            yield elastic_store(engine, settings.prefix, open_gaps=self._open_gaps)
+        finally:
+            engine.close()
+
+    def _open_gaps(self) -> tuple[Gap, ...]:
+        """Gaps that have not ended."""
+        receiver = read_state(receiver_path(self.config.data_dir), ReceiverState)
+        return open_gaps(receiver, time.time_ns() // 1000)
+
     def _gaps(self, start_us: int | None, end_us: int | None) -> Iterator[Gap]:
         """Gaps that the worker noted, which lie beside the spool, and those that are open."""
         now_us = time.time_ns() // 1000
         since_us, until_us = start_us or 0, now_us if end_us is None else end_us
         yield from decode_gaps(look(Path(self.config.data_dir) / "spool", since_us, until_us).gaps)
-        receiver = read_state(receiver_path(self.config.data_dir), ReceiverState)
-        for gap in open_gaps(receiver, now_us):
+        for gap in self._open_gaps():
             if since_us <= gap.end_us and gap.start_us < until_us:
                 yield gap
 

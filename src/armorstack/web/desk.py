@@ -49,18 +49,18 @@ class View(Protocol):
         """The nodes heard last: cluster, name, and when its newest event was received."""
 
     def keeping(self) -> "Keeping | None":
-        """What the embedded store keeps; None: there is none."""
+        """What the store keeps; None: there is none."""
 
 
 class Keeping(Struct, frozen=True):
-    """What the embedded store was told to keep, and how much it is."""
+    """What the store was told to keep, and how much it is."""
 
     max_age_days: float
     """0: for ever."""
     max_bytes: int
     """0: no limit."""
-    disk_bytes: int
-    """What its files take now."""
+    disk_bytes: int | None = None
+    """What its files take now; None: nobody here knows."""
 
 
 class Desk(Struct, frozen=True):

@@ -63,7 +63,8 @@ def _copy_lines(field: Field, target: str) -> list[str]:
     return [fetch, "    if value:", f"        {place} = value"]
 
 
-def _compiled(name: str, code: list[str]) -> Callable[[Any], Any]:
+def compiled(name: str, code: list[str]) -> Callable[[Any], Any]:
+    """The function of this name that these lines define."""
     scope: dict[str, Any] = {"canonical_ip": canonical_ip, "severity": severity}
     exec("\n".join(code), scope)
     function: Callable[[Any], Any] = scope[name]
@@ -83,7 +84,7 @@ def _compile_copies() -> Callable[[Row], Draft]:
         code += _copy_lines(field, variables[_split(field.ecs)[0]])
     named = ", ".join(f"{name!r}: {variable}" for name, variable in variables.items())
     code.append(f"    return {{{named}}}")
-    return _compiled("copies", code)
+    return compiled("copies", code)
 
 
 def _compile_finish() -> Callable[[Draft], Document]:
@@ -92,7 +93,7 @@ def _compile_finish() -> Callable[[Draft], Document]:
     for name, parent, leaf in _NESTING:
         code += [f"    if not draft[{name!r}]:", f"        del draft[{parent!r}][{leaf!r}]"]
     code.append(f"    return draft[{ROOT!r}]")
-    return _compiled("finish", code)
+    return compiled("finish", code)
 
 
 _copies = _compile_copies()
@@ -101,9 +102,13 @@ _finish = _compile_finish()
 
 def begin(row: Row) -> tuple[Row, Draft]:
     """The row with every column present, and a draft with its plain copies."""
-    if len(row) < len(_EMPTY_ROW):
-        row = {**_EMPTY_ROW, **row}
+    row = complete(row)
     return row, _copies(row)
+
+
+def complete(row: Row) -> Row:
+    """The row with every column present."""
+    return {**_EMPTY_ROW, **row} if len(row) < len(_EMPTY_ROW) else row
 
 
 def finish(draft: Draft) -> Document:

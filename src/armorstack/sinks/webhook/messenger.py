@@ -12,13 +12,14 @@ from msgspec import Struct
 
 from armorstack import __version__
 from armorstack.config import WebhookSink as Settings
+from armorstack.engines.watched import Watched, parse_secret
 from armorstack.errors import ConfigError, EngineError
 from armorstack.sinks.webhook.address import parse_networks
 from armorstack.sinks.webhook.answer import Meaning, meaning_of, reason_of
 from armorstack.sinks.webhook.client import Client
 from armorstack.sinks.webhook.pace import Pace
 from armorstack.sinks.webhook.resolve import Lookup
-from armorstack.sinks.webhook.target import Target, Watched, parse_secret, parse_target
+from armorstack.sinks.webhook.target import Target, parse_target
 from armorstack.sinks.webhook.trust import trust
 
 

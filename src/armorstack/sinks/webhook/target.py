@@ -1,27 +1,19 @@
-"""The URL that is posted to, and files that hold it, the token or authorities.
+"""The URL that is posted to.
 
 Invariant: the path (Slack's and Teams's is a password) and the token come out of here only as
 attributes; no text, `repr` or error has more than scheme and host.
 """
 
-import os
 import re
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Generic, TypeVar
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from armorstack.core.text import printable
-from armorstack.errors import EngineError
+from armorstack.engines.watched import VISIBLE, parse_secret
 
-MAX_BYTES = 1024 * 1024
-"""Of a file that holds a secret or certificates."""
 SHORTEST_SECRET = 8
 """Characters of a part of the path that is struck out of what a server answers."""
 URL = re.compile(r"https?://[^/@?#]+(/.*)?")
-VISIBLE = re.compile(r"[!-~]+")
-
-T = TypeVar("T")
 
 
 class Target:
@@ -48,46 +40,6 @@ class Target:
         """What must not be shown: the path, and its longer parts, the longest first."""
         parts = [self.path, *re.split(r"[/?&=]", self.path)]
         yield from sorted({p for p in parts if len(p) >= SHORTEST_SECRET}, key=len, reverse=True)
-
-
-class Watched(Generic[T]):
-    """What a file says, read again whenever the file is another one or was changed."""
-
-    def __init__(self, path: str, setting: str, parse: Callable[[bytes], T]) -> None:
-        self._path, self._setting, self._parse = path, setting, parse
-        self._seen: tuple[int, ...] = ()
-        self._value: T | None = None
-
-    def value(self) -> T:
-        """What is in the file now; raises EngineError where that cannot be used."""
-        try:
-            found = os.stat(self._path)
-            seen = (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size)
-            if self._value is None or seen != self._seen:
-                self._value, self._seen = self._read(), seen
-        except OSError as error:
-            raise EngineError(
-                f"{self._setting}: {self._path} cannot be read: {error.strerror or error}"
-            ) from error
-        return self._value
-
-    def _read(self) -> T:
-        with Path(self._path).open("rb") as file:
-            text = file.read(MAX_BYTES)
-        try:
-            return self._parse(text.strip())
-        except ValueError as error:
-            reason = str(error)
-        # Outside the handler: the cause may quote what the file holds.
-        raise EngineError(f"{self._setting}: {self._path} cannot be used: {reason}")
-
-
-def parse_secret(text: bytes) -> str:
-    """A token or a URL out of its file; raises ValueError where it is not one word."""
-    written = text.decode("latin-1")
-    if not VISIBLE.fullmatch(written):
-        raise ValueError("it must hold one line of visible ASCII characters")
-    return written
 
 
 def parse_target(text: bytes) -> Target:

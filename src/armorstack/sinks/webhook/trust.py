@@ -8,7 +8,7 @@ names.
 import ssl
 from collections.abc import Callable
 
-from armorstack.sinks.webhook.target import Watched
+from armorstack.engines.watched import Watched
 
 
 def trust(ca_file: str) -> Callable[[], ssl.SSLContext]:

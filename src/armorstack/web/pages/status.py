@@ -146,8 +146,9 @@ def _kept(keeping: Keeping | None) -> tuple[Fact, ...]:
     if keeping is None:
         return ()
     days, limit = keeping.max_age_days, keeping.max_bytes
+    size = keeping.disk_bytes
     return (
-        Fact("Size on disk", size_of(keeping.disk_bytes)),
+        *(() if size is None else (Fact("Size on disk", size_of(size)),)),
         Fact("Events are kept", f"{days:g} days" if days else "for ever"),
         Fact("Disk limit", size_of(limit) if limit else "none"),
     )
