@@ -189,8 +189,8 @@ def serving(store: EventStore, folder: Path) -> Iterator[httpx.Client]:
             server.stop()
 
 
-PAGES = ("/", "/events", "/events?q=action:Block&from=all", "/executed", "/findings", "/status",
-         "/report")  # fmt: skip
+PAGES = ("/", "/events", "/events?q=action:Block&from=all", "/executed?what=sh", "/policies",
+         "/pods", "/status")  # fmt: skip
 
 
 def test_every_page_is_shown_over_an_engine(bench: Bench, tmp_path: Path) -> None:

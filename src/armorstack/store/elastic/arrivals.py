@@ -9,6 +9,7 @@ Invariant: of what is held in memory, a number stands for an event, and none is 
 follows the numbers. Must not go here: waiting.
 """
 
+import secrets
 import threading
 import time
 from collections import deque
@@ -55,7 +56,7 @@ class Follower:
         self._last_us = -1
         self._polled_s = 0.0
         self.opened = 0
-        """When it began; 0: not yet."""
+        """Names this one among others, before and beside it; 0: it has not begun."""
 
     def now(self) -> Place:
         """Behind all that there is."""
@@ -97,7 +98,7 @@ class Follower:
         self._rows.clear()
         self._known.extend(places)
         self._last_us = min(places[-1][0] if places else -1, self._now_us())
-        self.opened = self.opened or self._now_us()
+        self.opened = self.opened or secrets.randbits(60) + 1
 
     def _go_on(self, inquiry: Inquiry) -> None:
         seen = 0
