@@ -123,6 +123,23 @@ def test_an_engine_that_stalls_is_waited_for(tmp_path: Path, own: Server) -> Non
     assert len(ids(own, "stall")) == 1000
 
 
+def test_a_stop_does_not_wait_for_an_engine_that_stalls(tmp_path: Path, own: Server) -> None:
+    settings = settings_file(tmp_path, own, "stop", timeout_s=120.0)
+    file = tmp_path / "alerts.jsonl"
+    file.write_bytes(alerts(500))
+    with collecting(tmp_path, file, settings) as run:
+        until(lambda: run.stored() >= 500, "the first events")
+        own.freeze()
+        with file.open("ab") as lines:
+            lines.write(alerts(500, 500))
+        until(lambda: (w := run.worker()) and w.sinks[0].lag_s > 1.0, "a write that waits")
+        assert run.stop() == 0, run.output()
+    own.thaw()
+    with collecting(tmp_path, file, settings) as run:
+        until(lambda: len(ids(own, "stop")) == 1000, "the rest")
+        assert run.stop() == 0, run.output()
+
+
 def test_an_index_that_is_blocked_as_on_a_full_disk_holds_everything_back(
     tmp_path: Path, own: Server
 ) -> None:
