@@ -44,8 +44,6 @@ BEHIND = "sink_behind"
 REPORT_S = 1.0
 POLL_S = 0.05
 LOOPS_STOP_S = 7.0
-HURRY_S = 4.0
-"""How long a sink may go on with what it writes; then it is told not to wait any more."""
 
 log = structlog.get_logger()
 
@@ -100,14 +98,9 @@ class Worker:
     def _end(self) -> None:
         self._report("stopping")
         self._orders.end()
-        began = time.monotonic()
+        deadline = time.monotonic() + LOOPS_STOP_S
         for loop in self._loops:
-            loop.join(max(0.0, began + HURRY_S - time.monotonic()))
-        for loop in self._loops:
-            if loop.is_alive():
-                loop.job.sink.hurry()
-        for loop in self._loops:
-            loop.join(max(0.0, began + LOOPS_STOP_S - time.monotonic()))
+            loop.join(max(0.0, deadline - time.monotonic()))
         for loop in self._loops:
             if loop.error is not None and loop.job.sink.required:
                 raise loop.error

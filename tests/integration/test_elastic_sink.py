@@ -2,7 +2,6 @@
 
 import base64
 import json
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from armorstack.errors import EngineError
 from armorstack.sinks.elastic import ElasticSink
 from tests.support.bulk_server import (
     BulkServer,
-    Reply,
     Step,
     forgets_to_answer_for_one,
     refuses,
@@ -234,18 +232,3 @@ def test_a_secret_that_cannot_be_used_is_named_but_not_told(make: Make, tmp_path
     with pytest.raises(EngineError, match="token_file") as caught:
         sink.write(batch(1, "a"))
     assert "very" not in str(caught.value)
-
-
-def test_a_write_that_waits_ends_soon_when_it_is_told_to_hurry(make: Make) -> None:
-    answered = threading.Event()
-
-    def never(server: BulkServer, body: bytes) -> Reply:
-        answered.wait(30)
-        return says(503)(server, body)
-
-    sink, _ = make(never)
-    threading.Timer(0.2, sink.hurry).start()
-    with pytest.raises(EngineError, match="not waited for any more"):
-        sink.write(batch(1, "a"))
-    assert not answered.is_set()
-    answered.set()

@@ -64,7 +64,3 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Make durable what was taken, and let go."""
-
-    def hurry(self) -> None:
-        """The process ends: a `write` that waits for somebody else raises EngineError soon. Called
-        from another thread, at most once."""

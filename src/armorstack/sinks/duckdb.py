@@ -71,6 +71,3 @@ class StoreSink:
         store, self._store = self._store, None
         if store:
             store.close()
-
-    def hurry(self) -> None:
-        """Nothing: it waits for nobody."""

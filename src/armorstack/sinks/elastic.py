@@ -110,10 +110,6 @@ class ElasticSink:
         """See `Sink`."""
         self.engine.close()
 
-    def hurry(self) -> None:
-        """See `Sink`; ids make it harmless that a request may still arrive."""
-        self._delivery.hurry()
-
     def _prepare(self) -> None:
         """Nothing is written before the templates are there: an index keeps what it was made by."""
         if not self._is_prepared:

@@ -140,9 +140,6 @@ class LineFileSink:
             self._compressor.stop()
             self.flush()
 
-    def hurry(self) -> None:
-        """Nothing: it waits for nobody."""
-
     @property
     def _file(self) -> AppendFile:
         if self._open_file is None:

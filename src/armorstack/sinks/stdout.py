@@ -99,9 +99,6 @@ class LineStdoutSink:
         with contextlib.suppress(EngineError):
             self.flush()
 
-    def hurry(self) -> None:
-        """Nothing: a write waits for a second at most."""
-
     def _write_rest(self, deadline: float) -> None:
         if self._rest:
             written = self._write_bytes(self._rest, deadline)

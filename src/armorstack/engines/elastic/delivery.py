@@ -1,9 +1,8 @@
 """Entries sent to a cluster, several requests at once, until each has its fate or all have to wait.
 
 Invariant: `send` returns with one fate for each entry, or raises EngineError after the last request
-has ended; nothing is under way between two calls, but after `hurry`: then whoever ends does not
-wait for what is under way. It never sends the same entry twice, but in a smaller piece. Must not go
-here: what an entry holds, waiting before another try.
+has ended; nothing is under way between two calls. It never sends the same entry twice, but in a
+smaller piece. Must not go here: what an entry holds, waiting before another try.
 """
 
 import threading
@@ -22,8 +21,6 @@ from armorstack.engines.elastic.pace import Pace
 from armorstack.errors import EngineError
 
 TOO_LARGE = Never("request_too_large", "the server takes no request as large as this event")
-LOOK_S = 0.2
-"""How often a wait looks whether it is to end."""
 SMALLEST = 64 * 1024
 """Bytes that a piece may always have, whatever a server refused."""
 
@@ -54,7 +51,7 @@ class Sent(Struct):
 
 
 class Delivery:
-    """Sends to one cluster; to be used by one thread, but for `hurry`."""
+    """Sends to one cluster; to be used by one thread."""
 
     def __init__(
         self, engine: Engine, settings: ElasticSink,
@@ -64,7 +61,6 @@ class Delivery:
         self._engine, self._settings, self._monotonic = engine, settings, monotonic
         self._pace = Pace(settings.concurrency)
         self._max_bytes = settings.batch_bytes
-        self._is_over = threading.Event()
 
     def send(self, entries: Sequence[bytes]) -> Sent:
         """One fate for each entry. Raises EngineError where the cluster refuses or is silent."""
@@ -83,10 +79,6 @@ class Delivery:
         if sent.is_all_again():
             raise EngineError(sent.told)
         return sent
-
-    def hurry(self) -> None:
-        """Whatever `send` waits for, it raises EngineError soon; from any thread."""
-        self._is_over.set()
 
     def _pieces(self, entries: Sequence[bytes]) -> Iterator[Piece]:
         return pieces(entries, self._max_bytes, self._settings.batch_events)
@@ -108,15 +100,14 @@ class Delivery:
             while work and len(running) < self._pace.limit:
                 piece = work.popleft()
                 running[self._start(piece)] = piece
-            done, _ = wait(running, LOOK_S, return_when=FIRST_COMPLETED)
-            if self._is_over.is_set() and not done:
-                raise EngineError("what was sent to the engine is not waited for any more")
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 piece = running.pop(future)
                 yield piece, self._verdict(piece, future)
 
     def _start(self, piece: Piece) -> Future[tuple[Verdict, float]]:
-        """A thread of its own, which nobody has to wait for at the end."""
+        """In a thread of its own that no end of the process waits for: what it sent may arrive or
+        not, and comes again."""
         future: Future[tuple[Verdict, float]] = Future()
 
         def run() -> None:

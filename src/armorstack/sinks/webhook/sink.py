@@ -114,9 +114,6 @@ class WebhookSink:
     def close(self) -> None:
         """Nothing: no connection outlives its message."""
 
-    def hurry(self) -> None:
-        """Nothing: a message has its own, short time."""
-
     def _wanted(self, rows: pa.RecordBatch) -> pa.Array:
         """Indices of the rows that the settings mean."""
         columns = Columns(rows)
