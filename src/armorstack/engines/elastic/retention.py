@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from armorstack.config.sinks import ElasticSink
 from armorstack.core.ecs.exact import OBJECT
-from armorstack.engines.elastic.connection import Engine
+from armorstack.engines.elastic.connection import Engine, refusal
 from armorstack.engines.elastic.periods import DAY_US, KINDS, parse_index, pattern
 
 Reason = Literal["age", "bytes"]
@@ -60,8 +60,11 @@ def retain(engine: Engine, settings: ElasticSink, now_us: int) -> dict[str, int]
     kept = list_kept(engine, settings.prefix)
     doomed = choose(kept, settings, now_us)
     for each in doomed:
-        if engine.ask("DELETE", f"/{each.index.name}").status == 404:
+        answer = engine.ask("DELETE", f"/{each.index.name}")
+        if answer.status == 404:
             continue
+        if answer.status >= 400:
+            raise refusal(answer, f"deleting {each.index.name}")
         removed[each.reason] = removed.get(each.reason, 0) + each.index.events
     gone = {each.index.name for each in doomed}
     late = [index for index in kept if index.is_late and index.name not in gone]
