@@ -28,6 +28,7 @@ INGEST_PER_S = 2_000
 WARM = 3
 TAIL_S = 10.0
 FETCH_S = 600.0
+SETTLE_S = 60.0
 PAGES = {"overview": "/", "events": "/events"}
 """Name in the figures → path; its default span is 24 h."""
 ASSET = re.compile(r'(?:href|src)="(/static/[^"]+)"')
@@ -68,6 +69,8 @@ def _running(data_dir: Path) -> Iterator[Whole]:
         try:
             whole.wait_ready()
             source.go()
+            # The worker asks the first pages once by itself.
+            time.sleep(SETTLE_S)
             yield whole
         finally:
             whole.process.end()

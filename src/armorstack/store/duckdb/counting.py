@@ -89,7 +89,8 @@ class Counting:
         whole = Filter(self._node)
         parameters = whole.parameters.copy()
         source = f"({_statement([key], whole.sql)})"
-        return self._inquiry.answer(sql_of(source, parameters), parameters, *self._span)
+        with self._inquiry.partials.turn:
+            return self._inquiry.answer(sql_of(source, parameters), parameters, *self._span)
 
     def of(self, table: pa.Table, sql_of: Callable[[str, Parameters], str]) -> Answer:
         """The answer of a statement over such a table."""
@@ -112,7 +113,8 @@ class Counting:
         if missing:
             missing += (key for key in besides if not kept.has((place, key)))
             sql = _statement(missing, self._asked.sql)
-            answer = self._inquiry.answer(sql, self._asked.parameters, *span, piece.view)
+            with kept.turn:
+                answer = self._inquiry.answer(sql, self._asked.parameters, *span, piece.view)
             for key, table in _parted(answer, missing).items():
                 # Of too many groups only that is kept.
                 kept.put((place, key), table if len(table) <= MAX_GROUPS else _too_many(table))

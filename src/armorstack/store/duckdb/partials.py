@@ -46,6 +46,8 @@ class Partials:
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._max_bytes = max_bytes
+        self.turn = threading.Lock()
+        """Held while something is counted: two at once would need the memory of both."""
         self._tables: OrderedDict[Hashable, pa.Table] = OrderedDict()
         self._bytes = 0
         self._asked: OrderedDict[Hashable, dict[Shape, float]] = OrderedDict()
