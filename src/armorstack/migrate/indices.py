@@ -69,7 +69,7 @@ class IndexOrigin:
                 scroll = page.scroll_id
                 if page.timed_out:
                     raise StoreError(f"{self.name}: the engine took too long", hint="run it again")
-                yield _piece(page.hits.hits, self.name)
+                yield _piece(page.hits.hits)
                 again = {"scroll": KEEP, "scroll_id": scroll}
                 answer = self._engine.demand("POST", "/_search/scroll", again)
         finally:
@@ -88,7 +88,7 @@ def _first_page(place: str) -> dict[str, Any]:
     return {"size": PAGE, "query": query, "sort": [{"Timestamp": order}]}
 
 
-def _piece(hits: list[_Hit], index: str) -> Piece:
+def _piece(hits: list[_Hit]) -> Piece:
     frames = [bytes(hit.source) for hit in hits]
     row = row_of(
         frames, source=ADAPTER, stream="auto", encoding="json",
@@ -97,5 +97,4 @@ def _piece(hits: list[_Hit], index: str) -> Piece:
     found = decode([row])
     last = hits[-1].sort[0] if hits[-1].sort else None
     place = str(last) if isinstance(last, int) and last > 0 else ""
-    del index
     return Piece(found.batch.rows, place, found.rejected, read=len(hits))
