@@ -81,6 +81,9 @@ class Asked(Struct, frozen=True):
 
     def pairs(self) -> list[tuple[str, str]]:
         """The parameters of a URL that asks the same; what is as by default is left out."""
+        return self._asking() + list(self.more)
+
+    def _asking(self) -> list[tuple[str, str]]:
         said = [("q", self.q)] if self.q else []
         said += [("from", self.start)] if self.start != DEFAULT_FROM else []
         said += [("to", self.end)] if self.end != DEFAULT_TO else []
@@ -88,13 +91,13 @@ class Asked(Struct, frozen=True):
         for pick in self.picks:
             said += [(pick.field, _guarded(value)) for value in pick.include]
             said += [(pick.field, f"!{value}") for value in pick.exclude]
-        return said + list(self.more)
+        return said
 
     def url(self, path: str, **more: str) -> str:
         """A URL that asks the same of `path`; `more` sets further parameters, empty removes."""
-        kept = [(name, value) for name, value in self.more if name not in more]
-        added = [(name, value) for name, value in more.items() if value]
-        pairs = replace(self, more=(*kept, *added)).pairs()
+        pairs = self._asking()
+        pairs += [pair for pair in self.more if pair[0] not in more]
+        pairs += [pair for pair in more.items() if pair[1]]
         said = "&".join([f"{_quoted(name)}={_quoted(value)}" for name, value in pairs])
         return f"{path}?{said}" if pairs else path
 

@@ -26,8 +26,8 @@ def texts_of(name: str, key: str = "") -> Texts:
     if field.sort == "map":
         return _of_key(field.columns[0], key) if key else _of_map(field.columns[0])
     if len(field.columns) == 1:
-        return _COLUMNS.get(field.columns[0]) or _text(field.columns[0])
-    readers = [_COLUMNS.get(column) or _text(column) for column in field.columns]
+        return _column(field.columns[0])
+    readers = [_column(column) for column in field.columns]
     return lambda row: [text for read in readers for text in read(row)]
 
 
@@ -37,10 +37,28 @@ def number_of(name: str) -> Number:
     return _severity if column == "severity" else lambda row: row.get(column)
 
 
+def counted_of(name: str) -> Texts:
+    """The values by which an event is counted: each once, the empty text where it has none.
+
+    Of several columns the first counts.
+    """
+    field = QUERY_FIELDS[name]
+    if field.sort in ("number", "time"):
+        number = number_of(name)
+        return lambda row: ("" if (found := number(row)) is None else str(found),)
+    several = field.sort in ("texts", "labels", "map")
+    read = texts_of(name) if several else _column(field.columns[0])
+    return lambda row: tuple(dict.fromkeys(read(row))) or ("",)
+
+
 def free_texts(row: Row) -> Sequence[str]:
     """All that free text is looked for in, a list's elements one by one, labels as they are."""
     found = [text for column in _FREE_COLUMNS if (text := row.get(column))]
     return [*found, *_tags(row)]
+
+
+def _column(name: str) -> Texts:
+    return _COLUMNS.get(name) or _text(name)
 
 
 def _text(column: str) -> Texts:

@@ -17,7 +17,7 @@ from armorstack.store.duckdb.columns import counted, dimension, is_several, raw
 from armorstack.store.duckdb.counting import Counting
 from armorstack.store.duckdb.inquiry import Inquiry
 from armorstack.store.duckdb.partials import Key
-from armorstack.store.duckdb.summing import is_plain, summed
+from armorstack.store.duckdb.summing import can_sum, summed
 from armorstack.store.duckdb.where import Parameters
 
 
@@ -52,10 +52,10 @@ def _known(
     inquiry: Inquiry, counting: Counting, tables: Mapping[str, pa.Table], size: int
 ) -> dict[str, Facet]:
     """All facets whose groups are there."""
-    plain = {field: table for field, table in tables.items() if is_plain(field)}
-    made = {field: table for field, table in tables.items() if field not in plain}
-    counts = _by_statement(inquiry, counting, made) if made else {}
-    for field, table in plain.items():
+    few = {field: table for field, table in tables.items() if can_sum(table, [field])}
+    many = {field: table for field, table in tables.items() if field not in few}
+    counts = _by_statement(inquiry, counting, many) if many else {}
+    for field, table in few.items():
         rows = summed(counting.tested(table), [field])
         counts[field] = {value: count for value, count, *_ in rows}
     return {
@@ -114,7 +114,7 @@ def top(
 
     counting = Counting(inquiry, question, key.columns)
     (table,) = counting.several([key])
-    if table is not None and not distinct and all(map(is_plain, fields)):
+    if table is not None and not distinct and can_sum(table, fields):
         rows = summed(counting.tested(table), fields)
         return _top_of([(*row, row[-3]) for row in rows], size, smallest=smallest)
     if table is not None:

@@ -19,7 +19,7 @@ from armorstack.store.duckdb.columns import dimension, raw
 from armorstack.store.duckdb.counting import Counting
 from armorstack.store.duckdb.inquiry import Inquiry
 from armorstack.store.duckdb.partials import Key
-from armorstack.store.duckdb.summing import is_plain, summed
+from armorstack.store.duckdb.summing import can_sum, summed
 from armorstack.store.duckdb.where import Parameters
 
 _AHEAD_US = 86_400_000_000
@@ -110,7 +110,7 @@ def counts_of(inquiry: Inquiry, question: Question, buckets: Buckets, by: str, s
     (table,) = counting.several([key])
     if table is None:
         return _counts(counting.at_once(most, key).rows)
-    if by and is_plain(by):
+    if by and can_sum(table, [by]):
         rows = summed(counting.tested(table), [by], "bucket")
         found = [(bucket - first, value, count) for value, bucket, count, *_ in rows]
         return _most(_counts(row for row in found if row[0] < buckets.count), size)

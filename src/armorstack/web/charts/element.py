@@ -5,7 +5,7 @@ or `said`, which make unsafe characters visible. What is drawn must not go here.
 """
 
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 
 from markupsafe import Markup, escape
 
@@ -22,18 +22,18 @@ def element(tag: str, *children: str, **attributes: Value) -> Markup:
     `class_` is `class`, any other `_` within a name a hyphen; an attribute that is None is left
     out.
     """
-    told = "".join(
-        f' {_name(name)}="{_text(value)}"'
+    told = "".join([
+        f' {_name(name)}="{value if type(value) is int else _text(value)}"'
         for name, value in attributes.items()
         if value is not None
-    )  # fmt: skip
-    # Values are escaped by `_text`, children by `joined`.
-    return Markup(f"<{tag}{told}>{joined(children)}</{tag}>")
+    ])  # fmt: skip
+    # Values are escaped by `_text`, children by `_safe`.
+    return _markup(f"<{tag}{told}>{_safe(children)}</{tag}>")
 
 
 def joined(parts: Iterable[str]) -> Markup:
     """The parts one after the other, each escaped unless it is markup."""
-    return Markup("".join([p if type(p) is Markup else escape(p) for p in parts]))
+    return _markup(_safe(parts))
 
 
 def said(text: str, limit: int = LABEL_LIMIT) -> str:
@@ -75,6 +75,11 @@ def share(part: int, whole: int) -> str:
     return "<1 %" if 0 < percent < 1 else f"{percent:.0f} %"
 
 
+def _safe(parts: Iterable[str]) -> str:
+    # Joined by `str`: by `Markup` each part would be looked at again.
+    return "".join([part if type(part) is Markup else _escaped(part) for part in parts])
+
+
 @cache
 def _name(name: str) -> str:
     return name.rstrip("_").replace("_", "-")
@@ -84,4 +89,19 @@ def _text(value: Value) -> str:
     # At most three digits behind the point: nobody sees more, and pages stay small.
     if isinstance(value, float):
         return f"{value:.3f}".rstrip("0").rstrip(".")
-    return str(value) if isinstance(value, int) else escape(value)
+    return str(value) if isinstance(value, int) else _escaped(value or "")
+
+
+def _escaped(text: str) -> str:
+    return _escaped_word(text) if len(text) <= LABEL_LIMIT else str(escape(text))
+
+
+@lru_cache(4096)
+def _escaped_word(text: str) -> str:
+    """A page says most of its words many times."""
+    return str(escape(text))
+
+
+def _markup(text: str) -> Markup:
+    # What `Markup(text)` does for a str, without asking first whether it is one.
+    return str.__new__(Markup, text)
