@@ -140,10 +140,12 @@ class Meter:
         return sum(cpu_s(pid) - before for pid, before in self._before.items())
 
 
-def wait_for(true: Callable[[], bool], what: str, every_s: float = 0.05) -> None:
+def wait_for(
+    true: Callable[[], bool], what: str, every_s: float = 0.05, for_s: float = DEADLINE_S
+) -> None:
     """Wait until it holds; raises `BenchError` past the deadline."""
-    deadline = time.monotonic() + DEADLINE_S
+    deadline = time.monotonic() + for_s
     while not true():
         if time.monotonic() > deadline:
-            raise BenchError(f"waited {DEADLINE_S:.0f} s for {what}")
+            raise BenchError(f"waited {for_s:.0f} s for {what}")
         time.sleep(every_s)

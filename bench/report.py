@@ -17,6 +17,9 @@ CPU_ROWS: tuple[tuple[str, str], ...] = (
     ("ten selects, three filters", "rules"),
     ("store write, flush included", "store_write"),
     ("relay → DuckDB, both processes", "relay_duckdb"),
+    ("relay → null bulk server, both processes", "relay_null_bulk"),
+    ("relay → OpenSearch, both processes", "relay_engine"),
+    ("OpenSearch itself", "engine"),
     ("bare receive at 10,000/s", "bare_receive_at_10000"),
     ("relay → DuckDB at 10,000/s", "relay_duckdb_at_10000"),
 )
@@ -24,6 +27,7 @@ RATES = {
     "bare_receive": "source_events_per_s",
     "receive_spool": "receive_spool_events_per_s",
     "relay_duckdb": "relay_duckdb_events_per_s",
+    "relay_null_bulk": "relay_null_bulk_events_per_s",
 }
 OTHER_ROWS: tuple[tuple[str, str, str], ...] = (
     ("peak RSS, receiver + worker, at 10,000/s", "peak_rss_mb", "{:.0f} MB"),
@@ -37,6 +41,10 @@ OTHER_ROWS: tuple[tuple[str, str, str], ...] = (
     ("lost at 20,000 alerts/s", "lost_at_20000_per_s", "{:,}"),
     ("lost when the store stalls 1 s at 10,000/s", "lost_by_stall", "{:,}"),
     ("lost in all runs", "events_lost", "{:,}"),
+    ("towards a null bulk server at 10,000/s", "null_bulk_peak_rss_mb", "{:.0f} MB"),
+    ("from sending to found in OpenSearch, median", "engine_latency_median_s", "{:.2f} s"),
+    ("from sending to found in OpenSearch, 95 %", "engine_latency_p95_s", "{:.2f} s"),
+    ("from sending to found in OpenSearch, worst", "engine_latency_s", "{:.2f} s"),
     ("overview, 24 h, median", "overview_median_ms", "{:.0f} ms"),
     ("overview, 24 h, 95 %", "overview_p95_ms", "{:.0f} ms"),
     ("overview, all time", "overview_all_time_s", "{:.2f} s"),

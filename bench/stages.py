@@ -123,12 +123,14 @@ def receive_spool(corpus: Path, count: int, rate: float = 0) -> Run:
 class Whole:
     """`armorstack run` against a load source."""
 
-    def __init__(self, data_dir: Path, source: LoadSource) -> None:
+    def __init__(self, data_dir: Path, source: LoadSource, *options: str) -> None:
+        """`options` are further ones of the command."""
+        data_dir.mkdir(exist_ok=True)
         self.data_dir = data_dir
         self.source = source
         self.process = Child(
             "armorstack", "run", "--quiet", "--relay", source.address, "--data-dir",
-            str(data_dir), "--listen", "127.0.0.1:0", log=data_dir / "run.log",
+            str(data_dir), "--listen", "127.0.0.1:0", *options, log=data_dir / "run.log",
         )  # fmt: skip
 
     def wait_ready(self) -> None:

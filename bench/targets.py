@@ -32,5 +32,9 @@ TARGETS: tuple[Target, ...] = (
     Target("worker_rss_mb", 1000, "MB of the worker with pages and exports"),
     Target("tail_worst_ms", 500, "ms from arrival to the live stream, worst"),
     Target("first_load_kib", 60, "KiB of the first page in all, packed"),
+    Target("relay_null_bulk_ratio", 4.5, "relay to a null bulk server, in bare receives"),
+    Target("null_bulk_peak_rss_mb", 250, "MB of receiver and worker towards it at 10,000 events/s"),
+    Target("engine_cpu_ratio", 0.25, "our CPU in that of a real OpenSearch"),
+    Target("engine_latency_p95_s", 2.0, "s from sending to found in OpenSearch, 95 %"),
     Target("events_lost", 0, "events lost at 20,000/s and by a store that stalls"),
 )

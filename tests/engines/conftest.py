@@ -34,3 +34,10 @@ def server(request: pytest.FixtureRequest) -> Server:
     """Each of the two."""
     found: Server = request.getfixturevalue(f"{request.param}_server")
     return found
+
+
+@pytest.fixture(params=["opensearch", "elasticsearch"], scope="session")
+def secure(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """Each of the two with security and TLS, one after the other."""
+    with running(request.param, security=True) as server:
+        yield server

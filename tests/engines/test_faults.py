@@ -40,19 +40,16 @@ def settings_file(folder: Path, server: Server, prefix: str, **more: Any) -> Pat
 def ids(server: Server, prefix: str) -> list[bytes]:
     """The `_id` of every event."""
     server.ask("POST", f"/{prefix}-*/_refresh")
+    query = {"bool": {"must_not": {"term": {"event.dataset": "armorstack.gaps"}}}}
+    body = {"size": 5000, "_source": False, "sort": ["_doc"], "query": query}
+    answer = server.ask("POST", f"/{prefix}-*/_search?scroll=1m", body)
     found: list[bytes] = []
-    after: list[Any] = []
-    while True:
-        order = [{"event.sequence": "asc"}, {"event.id": "asc"}]
-        query = {"bool": {"must_not": {"term": {"event.dataset": "armorstack.gaps"}}}}
-        body: dict[str, Any] = {"size": 5000, "_source": False, "sort": order, "query": query}
-        if after:
-            body["search_after"] = after
-        hits = server.ask("POST", f"/{prefix}-*/_search", body)["hits"]["hits"]
-        if not hits:
-            return found
+    while hits := answer["hits"]["hits"]:
         found += (base64.b64decode(hit["_id"]) for hit in hits)
-        after = hits[-1]["sort"]
+        more = {"scroll": "1m", "scroll_id": answer["_scroll_id"]}
+        answer = server.ask("POST", "/_search/scroll", more)
+    server.ask("DELETE", "/_search/scroll", {"scroll_id": [answer["_scroll_id"]]})
+    return found
 
 
 def alerts(count: int, first: int = 0) -> bytes:
@@ -79,11 +76,26 @@ def waits_for(run: Running) -> str:
     return " ".join(sink.waits_for for sink in worker.sinks) if worker else ""
 
 
-@pytest.fixture
-def own(request: pytest.FixtureRequest) -> Iterator[Server]:
-    """An OpenSearch for one test, which it may break."""
+@pytest.fixture(scope="module")
+def breakable() -> Iterator[Server]:
+    """An OpenSearch for the tests of this file."""
     with running("opensearch") as server:
         yield server
+
+
+@pytest.fixture
+def own(breakable: Server) -> Iterator[Server]:
+    """The same, which a test may break; it is whole again afterwards, and empty."""
+    yield breakable
+    with contextlib.suppress(ProcessLookupError):
+        breakable.thaw()
+    try:
+        breakable.ask("GET", "/_cluster/health")
+    except OSError:
+        breakable.restart()
+    limit = {"cluster.max_shards_per_node": None}
+    breakable.ask("PUT", "/_cluster/settings", {"persistent": limit})
+    breakable.ask("DELETE", "/*")
 
 
 def test_kills_of_engine_worker_and_receiver_lose_nothing_and_double_nothing(
@@ -91,7 +103,7 @@ def test_kills_of_engine_worker_and_receiver_lose_nothing_and_double_nothing(
 ) -> None:
     seed = secrets.randbelow(1 << 32)
     print(f"seed {seed}")
-    settings = settings_file(tmp_path, own, "kills")
+    settings = settings_file(tmp_path, own, "kills", timeout_s=20.0)
 
     turns = itertools.cycle((False, True, True))
 
@@ -156,7 +168,8 @@ def test_an_index_that_is_blocked_as_on_a_full_disk_holds_everything_back(
         own.ask("PUT", "/block-*/_settings", {block: True})
         with file.open("ab") as lines:
             lines.write(alerts(100, 100))
-        until(lambda: "cluster_block_exception" in waits_for(run), "the block to be told")
+        told = until(lambda: "cluster_block" in waits_for(run) and waits_for(run), "the block")
+        assert "index [block-alerts-2026.11] blocked by" in told
         time.sleep(1.0)
         worker = until(run.worker, "a worker")
         assert sum(worker.dead_letters.values()) == 0
@@ -257,9 +270,11 @@ def test_a_day_s_backlog_is_drained_oldest_first(tmp_path: Path, own: Server) ->
 
         watching = threading.Thread(target=watch)
         watching.start()
-        until(lambda: run.stored() >= 1000, "the backlog", 120)
-        ended.set()
-        watching.join()
+        try:
+            until(lambda: run.stored() >= 1000, "the backlog", 120)
+        finally:
+            ended.set()
+            watching.join()
         assert run.stop() == 0, run.output()
     assert seen == sorted(seen)
     assert len(ids(own, "backlog")) == 1000

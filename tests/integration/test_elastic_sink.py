@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from armorstack.config import ElasticSink as Settings
 from armorstack.core.gap import Gap
@@ -76,7 +77,7 @@ def test_a_body_is_packed_only_where_that_is_wanted(make: Make, compress: bool) 
     assert sink.write(batch(1, "ab")).accepted == 2
     assert ("content-encoding" in server.headers[0]) == compress
     assert server.headers[0]["content-type"] == "application/x-ndjson"
-    assert "filter_path=errors%2Citems.create.status" in server.paths[0]
+    assert "filter_path=items.create.status" in server.paths[0]
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])
@@ -186,6 +187,16 @@ def test_no_event_passes_a_gap_that_could_not_be_written(
         sink.write(batch(1, "a", gaps=[GAP]))
     assert server.events() == []
     assert sink.write(batch(1, "a", gaps=[GAP])).accepted == 1
+
+
+def test_no_event_passes_the_one_of_several_gaps_that_could_not_be_written(make: Make) -> None:
+    sink, server = make(refuses({1}, 429, "es_rejected_execution_exception", "full"))
+    gaps = [GAP, replace(GAP, lost=4)]
+    with pytest.raises(EngineError, match="429 es_rejected_execution_exception: full"):
+        sink.write(batch(1, "a", gaps=gaps))
+    assert (len(server.of("gaps")), server.events()) == (1, [])
+    assert sink.write(batch(1, "a", gaps=gaps)).accepted == 1
+    assert len(server.of("gaps")) == 2
 
 
 def test_hostile_text_stays_within_its_line(make: Make) -> None:

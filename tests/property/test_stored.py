@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from armorstack.core.ecs.exact import LONGEST
 from armorstack.core.ecs.stored import LONGEST_PAIR, from_stored, to_stored
 from armorstack.core.fields import FIELDS
+from armorstack.core.ids import text as stored_id
 from tests.property.test_ecs import rows
 from tests.support.ecs import RECORDED_FILES, event, recorded_rows
 
@@ -30,7 +31,8 @@ def as_read(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def back(row: dict[str, Any]) -> dict[str, Any]:
-    return from_stored(msgspec.json.decode(msgspec.json.encode(to_stored(row))))
+    id_ = stored_id(row["id"]) if row.get("id") else ""
+    return from_stored(msgspec.json.decode(msgspec.json.encode(to_stored(row))), id_)
 
 
 @given(rows())

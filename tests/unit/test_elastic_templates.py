@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from armorstack.config.sinks import ElasticSink
-from armorstack.core.ecs import ECS_TYPES
-from armorstack.core.ecs.exact import EXACT_TYPES
+from armorstack.core.ecs.stored import STORED_TYPES
 from armorstack.core.fields import FIELDS
 from armorstack.core.gap import Gap
 from armorstack.engines.elastic.dialect import Dialect
@@ -34,7 +33,7 @@ def body(settings: ElasticSink, dialect: Dialect, kind: str = "alerts") -> dict[
 @BOTH
 def test_every_path_of_a_document_has_a_type(dialect: Dialect) -> None:
     mappings = event_mappings(dialect)
-    for path, engine in (ECS_TYPES | EXACT_TYPES).items():
+    for path, engine in STORED_TYPES.items():
         expected = dialect.flattened if engine == "flattened" else engine
         assert definition(mappings, path)["type"] == expected, path
 
@@ -58,7 +57,7 @@ def test_no_event_adds_a_field(dialect: Dialect) -> None:
 @BOTH
 def test_the_longest_indexed_text_is_no_longer_than_lucene_takes(dialect: Dialect) -> None:
     mappings = event_mappings(dialect)
-    for path, engine in (ECS_TYPES | EXACT_TYPES).items():
+    for path, engine in STORED_TYPES.items():
         found = definition(mappings, path)
         if engine == "keyword" and found.get("index", True):
             # Three bytes are the most that one UTF-16 unit takes.

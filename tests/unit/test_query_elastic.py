@@ -14,8 +14,9 @@ from armorstack.core.query.event_id import encode_id
 from armorstack.core.query.names import FREE_TEXT, QUERY_FIELDS
 from armorstack.core.query.tree import And, Compare, Everything, Exists, Free, Match, Node, Not, Or
 from armorstack.errors import StoreError
+from armorstack.store.elastic.fields import dimension
 from armorstack.store.elastic.inquiry import compiled
-from armorstack.store.elastic.query import MOST_STATES, NOTHING, condition, states
+from armorstack.store.elastic.query import EVERYTHING, MOST_STATES, NOTHING, condition, states
 
 POD = "kubernetes.pod.name"
 ID = bytes(range(32))
@@ -56,7 +57,10 @@ NODES: dict[str, tuple[Node, dict[str, Any]]] = {
         {"terms": {"armorstack.exact.pair": ["a%3Db=v"]}},
     ),
     "has a key": (Exists("event_data", "k"), {"prefix": {"armorstack.exact.pair": "k="}}),
-    "an id": (Match("id", (encode_id(ID),)), {"terms": {"event.id": [stored_id(ID)]}}),
+    "an id": (Match("id", (encode_id(ID),)), {"ids": {"values": [stored_id(ID)]}}),
+    "any id": (Match("id", ("x", "**")), EVERYTHING),
+    "has an id": (Exists("id"), EVERYTHING),
+    "without an id": (Match("id", ("",), exact=True), {"bool": {"must_not": [EVERYTHING]}}),
     "no id": (Match("id", ("x",)), NOTHING),
     "a number": (Compare("pid", "=", 7), {"term": {"process.pid": 7}}),
     "a bound": (Compare("pid", ">=", 7), {"range": {"process.pid": {"gte": 7}}}),
@@ -107,6 +111,17 @@ def test_a_glob_that_no_engine_takes_is_told() -> None:
     with pytest.raises(StoreError, match="too long") as told:
         compiled(Match("pod", ("[ab]" * 300,)))
     assert told.value.hint
+
+
+def test_a_pattern_of_ids_is_refused() -> None:
+    with pytest.raises(StoreError, match="no patterns of ids") as told:
+        compiled(Match("id", (f"{encode_id(ID)[:9]}*",)))
+    assert told.value.hint == "write the whole id"
+
+
+def test_there_is_no_counting_by_id() -> None:
+    with pytest.raises(StoreError, match="does not count by id"):
+        dimension("id")
 
 
 @pytest.mark.parametrize("text", ["x" * 3000, "a" + "?" * 12])

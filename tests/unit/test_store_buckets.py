@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from armorstack.store.duckdb.buckets import MAX_BUCKETS, ROUND_US, buckets_of, round_interval
+from armorstack.store.buckets import MAX_BUCKETS, ROUND_US, buckets_of, round_interval
 from tests.support.stores import DAY_US, HOUR_US, NOW_US, SECOND_US
 
 MOMENTS = st.integers(-(1 << 55), 1 << 55)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from armorstack.engines.duckdb.place import KEY_FILE, Place, PlaceKey
 from armorstack.engines.duckdb.recent import Recent
+from armorstack.engines.place import KEY_FILE, Place, PlaceKey
 from tests.support.stores import NOW_US, batch
 
 UNSIGNED = st.integers(0, (1 << 64) - 1)

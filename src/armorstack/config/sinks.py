@@ -113,8 +113,8 @@ class ElasticSink(AnySink, frozen=True, tag="elastic"):
     ca_file: str = ""
     """PEM file of the authorities to trust; empty: the system's."""
     fingerprint: str = ""
-    """SHA-256 of the server's certificate or of an authority in its chain, in hex, instead of
-    authorities."""
+    """SHA-256 of the server's own certificate, in hex, instead of authorities; it is then trusted
+    whatever its dates and names are."""
     cert_file: str = ""
     """PEM file with our certificate chain, where the server asks for one."""
     key_file: str = ""

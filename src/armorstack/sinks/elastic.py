@@ -19,29 +19,37 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from armorstack.config import ElasticSink as Settings
 from armorstack.core.batch import Batch, Rejected
-from armorstack.core.ecs.document import EPOCH, MICROSECOND
-from armorstack.core.ecs.stored import to_stored
+from armorstack.core.ecs.alike import alike
+from armorstack.core.ecs.printed import Printer, print_document
 from armorstack.core.ecs.verdict import DATASETS, stream_of
 from armorstack.core.fields import Stream
 from armorstack.core.gap import Gap
 from armorstack.core.ids import text
 from armorstack.core.rebuild import rebuild
 from armorstack.engines.elastic.answers import Never
-from armorstack.engines.elastic.bulk import entry
+from armorstack.engines.elastic.bulk import head
 from armorstack.engines.elastic.connection import Engine
 from armorstack.engines.elastic.delivery import Delivery, Sent
-from armorstack.engines.elastic.periods import INDEX_STREAMS, index_of, is_late, late_index
+from armorstack.engines.elastic.periods import (
+    DAY_US,
+    INDEX_STREAMS,
+    index_of,
+    kept_between,
+    late_index,
+)
 from armorstack.engines.elastic.retention import retain
 from armorstack.engines.elastic.setup import apply, plan
 from armorstack.errors import EngineError
 from armorstack.sinks.contract import Outcome
-from armorstack.sinks.lines import gap_document, gap_id, plain_rows
+from armorstack.sinks.lines import gap_document, gap_id
 
 Row = Mapping[str, Any]
 
+_DAY = pa.scalar(DAY_US, pa.int64())
 RETENTION_INTERVAL_US = 600 * 1_000_000
 
 
@@ -63,6 +71,7 @@ class ElasticSink:
         self._settings, self._now_us = settings, now_us
         self.engine = Engine(settings)
         self._delivery = Delivery(self.engine, settings)
+        self._printer = Printer()
         self._is_prepared = not settings.setup
         self._next_retention_us = 0
         self._removed: dict[str, int] = {}
@@ -125,18 +134,32 @@ class ElasticSink:
             raise
 
     def _entries(self, rows: pa.RecordBatch) -> list[bytes]:
-        now = self._now_us()
-        return [self._entry(row, now) for row in plain_rows(rows)]
+        indices, ids = self._indices(rows, self._now_us()), rows.column("id").to_pylist()
+        heads = [head(index, text(id_)) for index, id_ in zip(indices, ids, strict=True)]
+        return self._printer.lines(rows, heads)
 
-    def _entry(self, row: Row, now_us: int) -> bytes:
-        at = (row["time"] - EPOCH) // MICROSECOND
-        kind = INDEX_STREAMS[_stream(row)]
-        # Before 1970 there is no name for a period.
-        if at < 0 or is_late(at, now_us, self._settings.max_age_days):
-            index = late_index(self.prefix, kind)
-        else:
-            index = index_of(self.prefix, kind, at, self._settings.period)
-        return entry(index, text(row["id"]), to_stored(row))
+    def _indices(self, rows: pa.RecordBatch, now_us: int) -> Iterable[str]:
+        """Of each row its index; a batch has few days."""
+        times = rows.column("time").cast(pa.int64())
+        days = alike([pc.divide(times, _DAY), rows.column("stream"), rows.column("type")])
+        first = rows.take(days.firsts)
+        kinds = [
+            INDEX_STREAMS[_stream(row)] for row in first.select(["stream", "type"]).to_pylist()
+        ]
+        starts = times.take(days.firsts).to_pylist()
+        named = [
+            index_of(self.prefix, kind, max(0, at), self._settings.period)
+            for kind, at in zip(kinds, starts, strict=True)
+        ]
+        late = [late_index(self.prefix, kind) for kind in kinds]
+        oldest_us, newest_us = kept_between(now_us, self._settings.max_age_days)
+        is_kept = pc.and_(
+            pc.greater_equal(times, oldest_us), pc.less_equal(times, newest_us)
+        ).to_pylist()
+        return [
+            named[day] if kept else late[day]
+            for day, kept in zip(days.groups, is_kept, strict=True)
+        ]
 
     def _write_gaps(self, gaps: Iterable[Gap]) -> None:
         entries = [self._gap_entry(gap) for gap in gaps]
@@ -150,7 +173,8 @@ class ElasticSink:
 
     def _gap_entry(self, gap: Gap) -> bytes:
         index = index_of(self.prefix, "gaps", gap.end_us, self._settings.period)
-        return entry(index, text(gap_id(gap)), gap_document(gap))
+        document = print_document(gap_document(gap))
+        return b"%b%b\n" % (head(index, text(gap_id(gap))), document)
 
 
 def _stream(row: Row) -> Stream:

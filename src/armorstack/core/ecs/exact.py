@@ -20,6 +20,8 @@ from armorstack.core.ecs.verdict import actions
 from armorstack.core.fields import FIELDS, EngineType
 
 OBJECT = "armorstack.exact"
+ORDER = f"{OBJECT}.order"
+"""What orders events of one moment."""
 _EPOCH = datetime(1970, 1, 1)
 _MICROSECOND = timedelta(microseconds=1)
 _DIGITS = expression(r"[0-9]{1,9}")

@@ -6,6 +6,8 @@ capabilities) and returns the `Act`: category, action and types as ECS allows th
 Must not go here: whether the act was allowed (`verdict`), and what every event has (`document`).
 """
 
+from typing import Any
+
 from msgspec import Struct
 
 from armorstack.core.ecs.draft import Draft, Row
@@ -38,12 +40,17 @@ def process(row: Row, pairs: Pairs, draft: Draft) -> Act:
     if pairs.get("Syscall") == "SYS_PTRACE":
         return PTRACE
     if line := row["resource"]:
-        args = line.split()
-        draft["process"]["command_line"] = line
-        draft["process"]["args_count"] = len(args)
-        if args:
-            draft["process"]["args"] = args[:LONGEST_ARGS]
+        split_line(line, draft["process"])
     return EXEC
+
+
+def split_line(line: str, process: dict[str, Any]) -> None:
+    """Add a command line, and its words."""
+    args = line.split()
+    process["command_line"] = line
+    process["args_count"] = len(args)
+    if args:
+        process["args"] = args[:LONGEST_ARGS]
 
 
 def _file_calls() -> dict[str, Act]:
@@ -89,7 +96,8 @@ def _file_act(pairs: Pairs) -> Act:
     return FILE_CALLS["SYS_RMDIR"] if flags == "AT_REMOVEDIR" else act
 
 
-def _split_path(path: str, file: dict[str, str]) -> None:
+def split_path(path: str, file: dict[str, Any]) -> None:
+    """Add a path, and its parts."""
     file["path"] = path
     directory, slash, name = path.rstrip("/").rpartition("/")
     if slash or path.startswith("/"):
@@ -104,7 +112,7 @@ def _split_path(path: str, file: dict[str, str]) -> None:
 def file(row: Row, pairs: Pairs, draft: Draft) -> Act:
     """A file was opened, made, changed or removed; Resource is its path."""
     if path := row["resource"]:
-        _split_path(path, draft["file"])
+        split_path(path, draft["file"])
     return _file_act(pairs)
 
 

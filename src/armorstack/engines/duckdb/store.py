@@ -30,12 +30,12 @@ from armorstack.engines.duckdb.parquet import (
     write_part,
 )
 from armorstack.engines.duckdb.part import DAY_US, Kind, Part
-from armorstack.engines.duckdb.place import PlaceKey
 from armorstack.engines.duckdb.reader import Reader
 from armorstack.engines.duckdb.recent import Recent
 from armorstack.engines.duckdb.reserve import Reserve
 from armorstack.engines.duckdb.snapshot import Snapshot, Values, View
 from armorstack.engines.duckdb.tail import Tail
+from armorstack.engines.place import PlaceKey
 from armorstack.errors import EngineError, StoreError
 
 _KNOWN_IDS = 200_000

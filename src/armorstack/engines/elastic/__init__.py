@@ -5,6 +5,7 @@ their answers mean. Forbidden: events as columns, the pipeline, questions of a p
 
     connection   one request to a cluster, and its answer
     secrets      who we are, and whom we trust; files read again when they change
+    unreached    why a node could not be reached, and what mends it
     dialect      which engine it is, which version, and what differs
     bulk         documents as bodies of requests
     answers      what became of each document

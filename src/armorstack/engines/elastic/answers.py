@@ -101,7 +101,6 @@ class _Item(Struct):
 
 
 class _Bulk(Struct):
-    errors: bool
     items: list[_Item]
 
 
@@ -123,7 +122,8 @@ def read_answer(status: int, body: bytes, sent: int) -> Fates | Refused | TooLar
     if len(bulk.items) != sent:
         told = f"{sent} events were sent, and the answer speaks of {len(bulk.items)}"
         return Refused(told, status, is_busy=True)
-    if not bulk.errors:
+    # Its own word that all went well is not asked for: what counts is what it says of each.
+    if all(item.create.status < 300 for item in bulk.items):
         return Fates(taken=range(sent))
     return _sorted([item.create for item in bulk.items])
 

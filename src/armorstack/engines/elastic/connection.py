@@ -30,7 +30,7 @@ from msgspec import Struct
 from armorstack import __version__
 from armorstack.config.sinks import ElasticSink
 from armorstack.core.text import printable
-from armorstack.engines.elastic.answers import LONGEST_REASON, reason_of
+from armorstack.engines.elastic.answers import reason_of
 from armorstack.engines.elastic.dialect import (
     PRODUCT_HEADER,
     Dialect,
@@ -39,6 +39,7 @@ from armorstack.engines.elastic.dialect import (
     version_of_nodes,
 )
 from armorstack.engines.elastic.secrets import Secrets
+from armorstack.engines.elastic.unreached import reason_and_hint
 from armorstack.errors import EngineError
 
 JSON, NDJSON = "application/json", "application/x-ndjson"
@@ -149,7 +150,7 @@ class Engine:
         self, nodes: NodePool, method: str, target: str, payload: bytes | None,
         headers: dict[str, str], timeout_s: float | None,
     ) -> Answer:  # fmt: skip
-        tried = ""
+        silent: EngineError | None = None
         for _ in range(min(MOST_TRIES, 1 + len(nodes))):
             node = nodes.get()
             try:
@@ -165,11 +166,13 @@ class Engine:
                 raise EngineError(_told(node, "does not answer in time")) from error
             except (TransportError, ValueError) as error:
                 nodes.mark_dead(node)
-                tried = _told(node, f"cannot be reached: {_cause(error)}")
+                reason, hint = reason_and_hint(error)
+                silent = EngineError(_told(node, f"cannot be reached: {reason}"), hint=hint)
             else:
                 nodes.mark_live(node)
                 return Answer(meta.status, body, {k.lower(): v for k, v in meta.headers.items()})
-        raise EngineError(tried, hint="is it running, and are urls and TLS settings right?")
+        assert silent is not None
+        raise silent
 
     def _nodes(self) -> NodePool:
         is_tls = any(url.startswith("https:") for url in self._settings.urls)
@@ -208,12 +211,20 @@ class Engine:
 
 
 class _Node(Urllib3HttpNode):
-    """Trusts only what its context does: urllib3 would add authorities of its own."""
+    """Trusts only what its context does: urllib3 would add authorities of its own.
+
+    With a fingerprint no chain is verified, so an authority in it proves nothing: anybody can send
+    one along. What counts is the server's own certificate.
+    """
 
     def __init__(self, config: NodeConfig) -> None:
         super().__init__(config)
+        pool: Any = self.pool
         if config.ssl_context is not None:
-            self.pool.ca_certs = None  # type: ignore[attr-defined]
+            pool.ca_certs = None
+        if config.ssl_assert_fingerprint:
+            # Besides what is compared with the whole chain.
+            pool.assert_fingerprint = config.ssl_assert_fingerprint
 
 
 def _pool(settings: ElasticSink, context: ssl.SSLContext | None) -> NodePool:
@@ -247,13 +258,6 @@ def origin_of(url: str) -> str:
 
 def _told(node: BaseNode, what: str) -> str:
     return f"{origin_of(node.base_url)} {what}"
-
-
-def _cause(error: BaseException) -> str:
-    """The innermost reason, without the objects that urllib3 prints before it."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return printable(str(error).rpartition(">: ")[2] or type(error).__name__, LONGEST_REASON)
 
 
 def refusal(answer: Answer, what: str) -> EngineError:

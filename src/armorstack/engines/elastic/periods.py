@@ -11,6 +11,7 @@ has no span, so nobody else's index is ever taken for ours. Pure: who asks says 
 import re
 from datetime import date, datetime, timedelta
 from functools import lru_cache
+from math import ceil
 from typing import Literal, cast, get_args
 
 from msgspec import Struct
@@ -64,11 +65,11 @@ def late_index(prefix: str, kind: Kind) -> str:
     return f"{prefix}-{kind}-{LATE}"
 
 
-def is_late(time_us: int, now_us: int, max_age_days: float) -> bool:
-    """Whether an event goes into the late index; `max_age_days` 0 means that all are kept."""
-    if time_us > now_us + MOST_AHEAD_US:
-        return True
-    return max_age_days > 0 and time_us < now_us - max_age_days * DAY_US
+def kept_between(now_us: int, max_age_days: float) -> tuple[int, int]:
+    """The first and the last time that an index of a period is for; all else goes into the late
+    one. `max_age_days` 0 means that all is kept, but before 1970 no period has a name."""
+    oldest = ceil(now_us - max_age_days * DAY_US) if max_age_days > 0 else 0
+    return max(0, oldest), now_us + MOST_AHEAD_US
 
 
 def pattern(prefix: str, kind: Kind) -> str:

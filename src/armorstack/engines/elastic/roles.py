@@ -2,7 +2,8 @@
 
     writer   creates documents and the indices of a period; reads, changes and deletes nothing, so
              the sink has `setup = false` and `armorstack setup` is run by somebody else
-    keeper   deletes our indices when their time is over; for the sink, where retention is ours
+    keeper   what the writer does, and deletes our indices when their time is over; for the sink
+             where retention is ours (`max_age_days`, `max_bytes`)
     reader   searches; for pages, API and commands
     setup    index templates; for `armorstack setup`, or for the sink where `setup = true`
 
@@ -38,39 +39,45 @@ def patterns(prefix: str) -> list[str]:
     return [*(pattern(prefix, kind) for kind in KINDS), policies_index(prefix)]
 
 
-_ELASTICSEARCH: dict[str, tuple[list[str], list[str]]] = {
-    # `monitor` in the cluster tells which engine it is, and its version.
-    "writer": (["monitor"], ["create_doc", "create_index"]),
-    "keeper": (["monitor"], ["monitor", "delete_index", "delete", "read"]),
-    "reader": (["monitor"], ["read", "view_index_metadata", "monitor"]),
-    "setup": (["monitor", "manage_index_templates"], ["view_index_metadata"]),
-}
-"""Role → its rights in the cluster and on our indices, in Elasticsearch."""
+Rights = tuple[list[str], list[str]]
+"""In the cluster, and on our indices."""
 
-_BULK = "indices:data/write/bulk"
-_OPENSEARCH: dict[str, tuple[list[str], list[str]]] = {
+
+def _with_writer(rights: dict[str, Rights]) -> dict[str, Rights]:
+    """The keeper is the user of a sink, so it may do what the writer may."""
+    (cluster, index), (more, further) = rights["writer"], rights["keeper"]
+    return rights | {"keeper": ([*cluster, *more], [*index, *further])}
+
+
+_ELASTICSEARCH = _with_writer({
+    # `monitor` in the cluster tells which engine it is, and its other nodes.
+    "writer": (["monitor"], ["create_doc", "create_index"]),
+    "keeper": ([], ["monitor", "delete_index", "delete", "read"]),
+    "reader": (["monitor"], ["read"]),
+    "setup": (["monitor", "manage_index_templates"], ["view_index_metadata"]),
+})  # fmt: skip
+"""Role → its rights in Elasticsearch."""
+
+_NODES = "cluster:monitor/nodes/info"
+_OPENSEARCH = _with_writer({
     "writer": (
-        ["cluster:monitor/nodes/info", "cluster:monitor/main", _BULK],
-        ["indices:data/write/index", f"{_BULK}*", "indices:admin/create",
-         "indices:admin/mapping/put", "indices:admin/auto_create"],
+        [_NODES, "indices:data/write/bulk"],
+        ["indices:data/write/index", "indices:data/write/bulk*", "indices:admin/create"],
     ),
     "keeper": (
-        ["cluster:monitor/nodes/info", "cluster:monitor/main", _BULK, "indices:data/read/scroll*"],
+        ["indices:data/read/scroll*"],
         ["indices:monitor/stats", "indices:admin/delete", "indices:data/read/search*",
-         "indices:data/write/delete*", f"{_BULK}*"],
+         "indices:data/write/delete", "indices:data/write/delete/byquery"],
     ),
     "reader": (
-        ["cluster:monitor/nodes/info", "cluster:monitor/main", "indices:data/read/scroll*",
-         "indices:data/read/msearch", "indices:data/read/mget"],
-        ["indices:data/read*", "indices:admin/mappings/get", "indices:admin/get",
-         "indices:admin/resolve/index", "indices:monitor/stats",
-         "indices:data/read/point_in_time*"],
+        [_NODES],
+        ["indices:data/read/search*", "indices:data/read/point_in_time/*"],
     ),
     "setup": (
-        ["cluster:monitor/nodes/info", "cluster:monitor/main", "indices:admin/index_template/*"],
+        [_NODES, "indices:admin/index_template/*"],
         ["indices:admin/mappings/get"],
     ),
-}  # fmt: skip
+})  # fmt: skip
 """The same in OpenSearch, by the names of its actions."""
 
 

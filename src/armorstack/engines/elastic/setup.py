@@ -21,6 +21,10 @@ from armorstack.engines.elastic.periods import KINDS, parse_index, pattern
 from armorstack.engines.elastic.templates import OURS, VERSION, Body, Template, templates
 from armorstack.errors import EngineError
 
+_OF_THE_ENGINE = frozenset(
+    ["created_date", "created_date_millis", "modified_date", "modified_date_millis"]
+)
+"""What Elasticsearch 9 tells of a template besides what was put."""
 MOST_TOLD = 200
 """Differences of one template that are told one by one."""
 
@@ -149,7 +153,8 @@ def _is_newer(version: Any) -> bool:
 
 
 def _differences(present: Body, wanted: Body) -> tuple[Difference, ...]:
-    before, after = dict(_leaves(present)), dict(_leaves(wanted))
+    put = {name: value for name, value in present.items() if name not in _OF_THE_ENGINE}
+    before, after = dict(_leaves(put)), dict(_leaves(wanted))
     return tuple(
         Difference(path, before.get(path), after.get(path))
         for path in sorted(before.keys() | after.keys())

@@ -9,6 +9,7 @@ Invariant: a document of `to_stored` is never refused for what an event says. Te
 template is for the next period. Must not go here: requests; roles; when a template is applied.
 """
 
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -16,9 +17,8 @@ import msgspec
 from msgspec import Struct
 
 from armorstack.config.sinks import ElasticSink
-from armorstack.core.ecs import ECS_TYPES
-from armorstack.core.ecs.exact import EXACT_TYPES, LONGEST
-from armorstack.core.ecs.stored import COLUMNS
+from armorstack.core.ecs.exact import LONGEST, ORDER
+from armorstack.core.ecs.stored import COLUMNS, STORED_TYPES
 from armorstack.core.fields import FIELDS, EngineType
 from armorstack.engines.elastic.dialect import Dialect
 from armorstack.engines.elastic.periods import KINDS, pattern, policies_index
@@ -32,6 +32,9 @@ PRIORITY = 250
 OURS = "armorstack"
 """The key in `_meta` that says that a template is ours."""
 
+_ALIKE = ("kubernetes.pod.name", "event.action", "process.executable")
+"""What events are sorted by before their time. Those that lie side by side are then much the same,
+and take a fifth less than in the order of time, which pages find without."""
 _UNINDEXED = ("event.original", "armorstack.extra")
 _GAP_TYPES: dict[str, EngineType] = {
     "@timestamp": "date",
@@ -86,7 +89,7 @@ def templates(settings: ElasticSink, dialect: Dialect) -> tuple[Template, ...]:
     mappings = {kind: events for kind in KINDS} | {"gaps": _mappings(_GAP_TYPES, dialect)}
     made = [
         _template(f"{settings.prefix}-{kind}", pattern(settings.prefix, kind), mappings[kind],
-                  settings, dialect)
+                  settings, dialect, _ALIKE if kind != "gaps" else ())
         for kind in KINDS
     ]  # fmt: skip
     policies = policies_index(settings.prefix)
@@ -96,8 +99,10 @@ def templates(settings: ElasticSink, dialect: Dialect) -> tuple[Template, ...]:
 
 def event_mappings(dialect: Dialect) -> Body:
     """The mappings of a stored event."""
-    mappings = _mappings(ECS_TYPES | EXACT_TYPES, dialect)
+    mappings = _mappings(STORED_TYPES, dialect)
     _place(mappings, COLUMNS, {"type": "object", "enabled": False})
+    # Sorted by, never sought: without an index of its own half as large.
+    _place(mappings, ORDER, {"type": "long", "index": False})
     for path in _UNINDEXED:
         _place(mappings, path, {"type": "keyword", "index": False, "doc_values": False})
     for field in FIELDS:
@@ -132,13 +137,17 @@ def _place(mappings: Body, path: str, definition: Body) -> None:
 
 
 def _template(
-    name: str, covered: str, mappings: Body, settings: ElasticSink, dialect: Dialect
-) -> Template:
+    name: str, covered: str, mappings: Body, settings: ElasticSink, dialect: Dialect,
+    alike: Sequence[str] = (),
+) -> Template:  # fmt: skip
     body: Body = {
         "index_patterns": [covered],
         "priority": PRIORITY,
         "composed_of": [],
-        "template": {"settings": {"index": _settings(settings, dialect)}, "mappings": mappings},
+        "template": {
+            "settings": {"index": _settings(settings, dialect, alike)},
+            "mappings": mappings,
+        },
     }
     seal = {OURS: {"version": VERSION, "digest": _digest(body)}}
     # An index says itself which template it was made by.
@@ -147,15 +156,17 @@ def _template(
     return Template(name, {**body, "version": VERSION, "_meta": seal, "template": template})
 
 
-def _settings(settings: ElasticSink, dialect: Dialect) -> Body:
+def _settings(settings: ElasticSink, dialect: Dialect, alike: Sequence[str]) -> Body:
     """The settings of an index, as texts, which is what engines give back."""
     found: Body = {
         "number_of_shards": str(settings.shards),
         "number_of_replicas": str(settings.replicas),
         "refresh_interval": "1s",
         "codec": "best_compression",
-        "sort": {"field": "@timestamp", "order": "desc"},
-    }
+        "sort": {
+            "field": [*alike, "@timestamp"], "order": [*("asc" for _ in alike), "desc"],
+        },
+    }  # fmt: skip
     if dialect.name == "elasticsearch":
         found["mode"] = "standard"
         if settings.policy:

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Struct
 
-from armorstack.engines.duckdb.place import Place
 from armorstack.engines.duckdb.recent import Recent
 from armorstack.engines.duckdb.snapshot import View
+from armorstack.engines.place import Place
 from armorstack.store.contract import Row
 from armorstack.store.duckdb.inquiry import Inquiry
 from armorstack.store.duckdb.rows import batch_rows, rows_of, selected, selection

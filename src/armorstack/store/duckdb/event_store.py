@@ -15,6 +15,7 @@ from armorstack.core.gap import Gap
 from armorstack.core.query.names import QUERY_FIELDS
 from armorstack.core.query.question import Question
 from armorstack.engines.duckdb.snapshot import PartGone
+from armorstack.store.buckets import Buckets
 from armorstack.store.budget import Budget
 from armorstack.store.contract import (
     Arrivals,
@@ -29,7 +30,6 @@ from armorstack.store.contract import (
 from armorstack.store.cursor import Cursor
 from armorstack.store.duckdb import exporting, groups, pages
 from armorstack.store.duckdb import histogram as histograms
-from armorstack.store.duckdb.buckets import Buckets
 from armorstack.store.duckdb.histogram import Counts
 from armorstack.store.duckdb.inquiry import Inquiry
 from armorstack.store.duckdb.moment import Moment, Namespaces, Source

@@ -13,8 +13,8 @@ from msgspec import Struct
 from armorstack.core.gap import Gap
 from armorstack.core.query.names import QUERY_FIELDS
 from armorstack.core.query.question import Question
+from armorstack.store.buckets import SECOND_US, Buckets, buckets_of
 from armorstack.store.contract import Histogram, Series
-from armorstack.store.duckdb.buckets import SECOND_US, Buckets, buckets_of
 from armorstack.store.duckdb.columns import dimension, raw
 from armorstack.store.duckdb.counting import Counting
 from armorstack.store.duckdb.inquiry import Inquiry

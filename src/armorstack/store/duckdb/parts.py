@@ -13,8 +13,8 @@ from typing import Self
 from armorstack.config.scalars import MIB
 from armorstack.core.gap import Gap
 from armorstack.engines.duckdb.connection import fit_path
-from armorstack.engines.duckdb.place import PlaceKey
 from armorstack.engines.duckdb.snapshot import Snapshot, View, opened
+from armorstack.engines.place import PlaceKey
 from armorstack.store.budget import Budget
 from armorstack.store.contract import Arrivals
 from armorstack.store.duckdb import arrivals as came

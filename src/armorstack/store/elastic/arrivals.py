@@ -15,12 +15,12 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from armorstack.core.ecs.exact import order_of
+from armorstack.core.ecs.exact import ORDER, order_of
 from armorstack.core.query.tree import Compare
-from armorstack.engines.duckdb.place import Place
+from armorstack.engines.place import Place
 from armorstack.store.budget import Budget
 from armorstack.store.contract import Row
-from armorstack.store.elastic.fields import ORDER, RECEIVED
+from armorstack.store.elastic.fields import RECEIVED
 from armorstack.store.elastic.inquiry import Body, Inquiry
 from armorstack.store.elastic.pages import fetched, hits, rows_of, selection
 from armorstack.store.elastic.query import all_of, between, none_of

@@ -15,8 +15,8 @@ from msgspec import Struct
 from armorstack.core.gap import Gap
 from armorstack.core.query.names import QUERY_FIELDS
 from armorstack.core.query.question import Question
-from armorstack.engines.duckdb.place import Place, PlaceKey
 from armorstack.engines.elastic.connection import Engine
+from armorstack.engines.place import Place, PlaceKey
 from armorstack.store.budget import Budget
 from armorstack.store.contract import (
     Arrivals,

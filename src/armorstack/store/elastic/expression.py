@@ -1,7 +1,7 @@
 """Globs as regular expressions of Lucene, which know neither anchors nor the classes of RE2.
 
 A fold says which characters of a stored value are read as others: letters in upper case as those
-in lower case, or the signs of one base64 as those of another. Invariant: an expression covers a
+in lower case. Invariant: an expression covers a
 stored value just where the glob covers the folded one. Must not go here: what is asked.
 """
 
@@ -16,7 +16,6 @@ Fold: TypeAlias = Mapping[str, str]
 
 AS_IT_IS: Fold = {}
 LOWER: Fold = {chr(code): chr(code + 32) for code in range(ord("A"), ord("Z") + 1)}
-URL_SAFE: Fold = {"+": "-", "/": "_"}
 
 _RE2 = re.compile(
     r"\[(?P<negated>\^?)(?P<ranges>(?:\\x\{[0-9a-f]+\}-\\x\{[0-9a-f]+\})+)\]"

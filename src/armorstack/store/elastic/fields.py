@@ -13,12 +13,12 @@ from msgspec import Struct
 from armorstack.core.ecs.exact import EXACT_TYPES, OBJECT
 from armorstack.core.ecs.verdict import DATASETS
 from armorstack.core.fields import FIELDS
-from armorstack.core.query.event_id import decode_id, encode_id
 from armorstack.core.query.names import QUERY_FIELDS, QueryField
+from armorstack.errors import StoreError
 
-TIME, ORDER, RECEIVED = "event.sequence", f"{OBJECT}.order", f"{OBJECT}.received"
-"""Microseconds since 1970 of event and arrival; what orders events of one moment."""
-COUNT, ID, DATE = "armorstack.count", "event.id", "@timestamp"
+TIME, RECEIVED = "event.sequence", f"{OBJECT}.received"
+"""Microseconds since 1970 of event and arrival."""
+COUNT, ID, DATE = "armorstack.count", "_id", "@timestamp"
 NAMESPACE = "orchestrator.namespace"
 LABELS_WRITTEN = f"{OBJECT}.labels"
 LONG = f"{OBJECT}.long"
@@ -68,17 +68,18 @@ class Dimension(Struct, frozen=True):
 
 
 def dimension(name: str) -> Dimension:
-    """The field as something to count by; of several columns the first."""
+    """The field as something to count by; of several columns the first. Raises StoreError."""
     field = QUERY_FIELDS[name]
+    if field.sort == "id":
+        raise StoreError("a search engine does not count by id", hint="each event has its own")
     column = field.columns[0]
     path = path_of(column)
     if field.sort in ("number", "time"):
         return Dimension(column, path, True, _number)
     if field.sort == "map":
         return Dimension(column, path, False, _value, is_several=True, is_merged=True)
-    readers: dict[str, Callable[[Any], str]] = {"id": _id, "stream": _stream}
     several = field.sort in ("texts", "labels")
-    return Dimension(column, path, False, readers.get(name, str), several)
+    return Dimension(column, path, False, _stream if name == "stream" else str, several)
 
 
 def _number(key: Any) -> str:
@@ -91,8 +92,3 @@ def _value(pair: str) -> str:
 
 def _stream(dataset: str) -> str:
     return STREAMS.get(dataset, "")
-
-
-def _id(written: str) -> str:
-    digest = decode_id(written)
-    return encode_id(digest) if digest else ""

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from armorstack.core.gap import Gap
 from armorstack.core.query.names import QUERY_FIELDS
 from armorstack.core.query.question import Question
+from armorstack.store.buckets import SECOND_US, Buckets, buckets_of
 from armorstack.store.contract import Histogram, Series
-from armorstack.store.duckdb.buckets import SECOND_US, Buckets, buckets_of
 from armorstack.store.elastic.fields import TIME, Dimension, dimension
 from armorstack.store.elastic.groups import AT_LEAST, ENDS, WEIGHT, number, terms
 from armorstack.store.elastic.inquiry import Body, Inquiry

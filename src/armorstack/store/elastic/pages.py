@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from armorstack.core.batch import SCHEMA
-from armorstack.core.ecs.exact import order_of
+from armorstack.core.ecs.exact import ORDER, order_of
 from armorstack.core.ecs.stored import from_stored
 from armorstack.core.ids import text as stored_id
 from armorstack.core.query.question import Question
 from armorstack.store.contract import Page, Row
 from armorstack.store.cursor import Cursor
-from armorstack.store.elastic.fields import ORDER, TIME
+from armorstack.store.elastic.fields import TIME
 from armorstack.store.elastic.inquiry import Body, Inquiry
 from armorstack.store.elastic.query import all_of
 
@@ -51,7 +51,7 @@ def fetched(columns: Sequence[str]) -> Body:
 def rows_of(found: Body, columns: Sequence[str]) -> list[Row]:
     """The events in an answer."""
     every = len(columns) == len(SCHEMA.names)
-    rows = [from_stored(hit["_source"]) for hit in hits(found)]
+    rows = [from_stored(hit["_source"], hit["_id"]) for hit in hits(found)]
     if every:
         return rows
     return [{name: row[name] for name in columns if name in row} for row in rows]

@@ -28,7 +28,7 @@ from armorstack.core.query.tree import (
     Not,
     Or,
 )
-from armorstack.store.elastic.expression import AS_IT_IS, LOWER, URL_SAFE, of_glob, of_text
+from armorstack.store.elastic.expression import AS_IT_IS, LOWER, of_glob, of_text
 from armorstack.store.elastic.fields import LABELS_WRITTEN, LONG, STREAMS, path_of, paths_of
 
 Condition: TypeAlias = dict[str, Any]
@@ -110,6 +110,8 @@ def none_of(*conditions: Condition) -> Condition:
 
 def has_value(column: str) -> Condition:
     """The column, or the derived one, has a value, also one that is too long to be indexed."""
+    if column == "id":
+        return EVERYTHING
     is_long = [{"term": {LONG: name}} for name in _LONG_IN.get(column, (column,))]
     return any_of([{"exists": {"field": path_of(column)}}, *is_long])
 
@@ -156,7 +158,7 @@ def _match_stream(node: Match) -> Condition:
 def _of(field: QueryField, key: str, wanted: Sequence[str], exact: bool) -> Condition:
     """One of the field's values is one of these texts, or matches one as a glob."""
     if field.sort == "id":
-        return _ids(path_of("id"), wanted, exact)
+        return _ids(wanted, exact)
     if field.sort == "map":
         return _of_map(path_of(field.columns[0]), key, wanted, exact)
     if not exact and not all(text.strip("*") for text in wanted):
@@ -211,12 +213,15 @@ def _regexp(path: str, expression: str) -> Condition:
     return {"regexp": {path: {"value": expression, "flags": "NONE"}}}
 
 
-def _ids(path: str, wanted: Sequence[str], exact: bool) -> Condition:
-    plain = [text for text in wanted if exact or not SPECIAL.search(text)]
-    ids = [stored_id(digest) for text in plain if (digest := decode_id(text))]
-    found: list[Condition] = [{"terms": {path: ids}}] if ids else []
-    globs = [text for text in wanted if text not in plain]
-    return any_of([*found, *(_regexp(path, f"{of_glob(each, URL_SAFE)}\\=") for each in globs)])
+def _ids(wanted: Sequence[str], exact: bool) -> Condition:
+    """An engine finds the id of a document as a whole or not at all."""
+    globs = [] if exact else [text for text in wanted if SPECIAL.search(text)]
+    if any(not glob.strip("*") for glob in globs):
+        return EVERYTHING
+    if globs:
+        raise GlobFault("a search engine knows no patterns of ids", "write the whole id")
+    ids = [stored_id(digest) for text in wanted if (digest := decode_id(text))]
+    return {"ids": {"values": ids}} if ids else NOTHING
 
 
 def _of_map(path: str, key: str, wanted: Sequence[str], exact: bool) -> Condition:

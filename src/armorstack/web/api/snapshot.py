@@ -5,7 +5,7 @@ may be merged away before it is read; whoever reads asks again then. For an admi
 only: no query of ours stands between these rows and who gets them.
 """
 
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import msgspec
 import pyarrow as pa
@@ -13,11 +13,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from armorstack.core.batch import SCHEMA
-from armorstack.engines.duckdb.snapshot import View
 from armorstack.errors import StoreError
 from armorstack.web.access.refusal import Refusal
 from armorstack.web.api.endpoint import Call
 from armorstack.web.desk import grant_of
+
+if TYPE_CHECKING:
+    from armorstack.engines.duckdb.snapshot import View
 
 MEDIA_TYPE = "application/vnd.apache.arrow.stream"
 PARTS = "armorstack.parts"
@@ -28,7 +30,7 @@ PARTS = "armorstack.parts"
 class Viewed(Protocol):
     """A store that has parts and a tail."""
 
-    def view(self) -> View:
+    def view(self) -> "View":
         """Both, of one moment."""
 
 
@@ -43,7 +45,7 @@ async def snapshot(call: Call) -> Response:
     return Response(body, media_type=MEDIA_TYPE)
 
 
-def _encoded(view: View) -> bytes:
+def _encoded(view: "View") -> bytes:
     names = msgspec.json.encode([part.name for part in view.parts])
     schema = SCHEMA.with_metadata({PARTS: names})
     sink = pa.BufferOutputStream()

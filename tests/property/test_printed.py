@@ -1,0 +1,117 @@
+"""Documents by moulds are those that are made one by one."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from armorstack.core.batch import SCHEMA
+from armorstack.core.ecs import printed
+from armorstack.core.ecs.document import OPERATIONS
+from armorstack.core.ecs.moulds import NUMBERS, TEXTS, WORKLOAD
+from armorstack.core.ecs.printed import Printer
+from armorstack.core.ecs.stored import to_stored
+from bench import corpus
+from tests.property.test_ecs import OWN, PAIRS, rows
+from tests.support.ecs import RECORDED_FILES, event, recorded_rows
+
+OFTEN = (*WORKLOAD, *NUMBERS, *TEXTS, "id", "time", "received", "original", "resource")
+"""Columns in which events of one kind differ."""
+
+USUAL: dict[str, st.SearchStrategy[Any]] = {
+    **{name: OWN[name] for name in ("id", "time", "received", "stream")},
+    **dict.fromkeys(("extra", "fold_count", "fold_first", "fold_last"), st.none()),
+    "operation": st.sampled_from([*OPERATIONS]),
+    "event_data": st.one_of(st.none(), PAIRS),
+}
+
+
+def batch_of(events: list[dict[str, Any]]) -> pa.RecordBatch:
+    columns = []
+    for field in SCHEMA:
+        values = [each.get(field.name) for each in events]
+        if pa.types.is_map(field.type):
+            values = [None if value is None else list(dict(value).items()) for value in values]
+        columns.append(pa.array(values, field.type))
+    return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
+
+
+def one_by_one(batch: pa.RecordBatch) -> list[Any]:
+    return [msgspec.json.decode(msgspec.json.encode(to_stored(row))) for row in batch.to_pylist()]
+
+
+def by_moulds(batch: pa.RecordBatch, printer: Printer | None = None) -> list[Any]:
+    heads = [b"%d " % at for at in range(len(batch))]
+    lines = (printer or Printer()).lines(batch, heads)
+    assert all(line.startswith(head) for line, head in zip(lines, heads, strict=True))
+    assert all(line.index(b"\n") == len(line) - 1 for line in lines)
+    return [msgspec.json.decode(line.partition(b" ")[2]) for line in lines]
+
+
+@st.composite
+def alike(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """A few kinds of events, each several times with other values in what differs."""
+    kinds = draw(st.lists(rows(**USUAL), min_size=1, max_size=3))
+    others = draw(st.lists(st.one_of(rows(), rows(**USUAL)), min_size=1, max_size=3))
+    events = []
+    for _ in range(draw(st.integers(1, 8))):
+        made = dict(draw(st.sampled_from(kinds)))
+        other = draw(st.sampled_from(others))
+        for name in draw(st.sets(st.sampled_from(OFTEN))):
+            made[name] = other[name]
+        events.append(made)
+    return events
+
+
+@given(alike())
+def test_a_document_by_a_mould_is_the_one_that_is_made_alone(events: list[dict[str, Any]]) -> None:
+    batch = batch_of(events)
+    assert by_moulds(batch) == one_by_one(batch)
+
+
+def test_what_one_event_has_and_the_next_one_not_is_left_out_with_its_comma() -> None:
+    known = {"id": bytes(32), "time": datetime(2026, 11, 23), "received": datetime(2026, 11, 23)}
+    events = [
+        event(known, stream="alert", operation=operation, resource=resource, labels=labels,
+              owner_ref="Deployment", owner_name=owner, host_ip=ip)
+        for operation in ("File", "Process", "Network", None)
+        for resource in (None, "/a/b.c")
+        for labels in ("a=b", ",", None)
+        for owner in ("web", None)
+        for ip in ("10.0.0.1", "nowhere", None)
+    ]  # fmt: skip
+    batch = batch_of(events)
+    assert by_moulds(batch) == one_by_one(batch)
+
+
+@pytest.mark.parametrize("name", RECORDED_FILES)
+def test_so_are_those_of_recorded_events(name: str) -> None:
+    batch = batch_of(recorded_rows(name))
+    printer = Printer()
+    wanted = one_by_one(batch)
+    assert by_moulds(batch, printer) == wanted
+    assert by_moulds(batch, printer) == wanted
+
+
+def test_most_events_of_a_cluster_are_made_by_moulds(monkeypatch: pytest.MonkeyPatch) -> None:
+    from armorstack.core.decode import decode
+    from tests.support.frames import row
+
+    frames = corpus.frames("alert", 400)
+    batch = decode([row(frames, "alert", "protobuf")]).batch.rows
+    assert len(batch) == len(frames)
+    wanted = one_by_one(batch)
+    alone = 0
+
+    def counted(event: dict[str, Any]) -> dict[str, Any]:
+        nonlocal alone
+        alone += 1
+        return to_stored(event)
+
+    monkeypatch.setattr(printed, "to_stored", counted)
+    assert by_moulds(batch) == wanted
+    assert alone == 0
