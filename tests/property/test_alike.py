@@ -22,14 +22,14 @@ TYPES = (pa.string(), pa.int64(), pa.list_(pa.string()), pa.map_(pa.string(), pa
 
 @given(ROWS, st.sampled_from([1 << 62, 4]))
 @example([("a", 1, [], None), ("a", 1, None, None)], 4)
-@example([("a", 1, ["a", "b"], None), ("a", 1, ["a\0b"], None)], 4)
+@example([("a", 1, ["a\0b", "b"], None), ("a", 1, ["a", "b\0b"], None)], 4)
+@example([("a", 1, [None, "b"], None), ("a", 1, [None, "a"], None)], 4)
 @example([("a", 1, None, [("a", "a")]), ("a", 1, None, [("a", "b")])], 4)
 @example([("a", 1, None, []), ("a", 1, None, None)], 4)
 @example([(text, number, None, None) for text in ("a", "b") for number in (0, 1, 2)], 4)
 def test_groups_are_those_of_the_rows_as_they_are(rows: list[tuple[Any, ...]], most: int) -> None:
-    columns = [
-        pa.array(list(values), type_) for values, type_ in zip(zip(*rows, strict=True), TYPES, strict=True)
-    ]  # fmt: skip
+    listed = zip(*rows, strict=True)
+    columns = [pa.array(list(each), type_) for each, type_ in zip(listed, TYPES, strict=True)]
     with patch.object(module, "_MOST_CODES", most):
         found = alike(columns)
     known: dict[str, int] = {}

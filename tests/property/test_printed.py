@@ -1,5 +1,6 @@
 """Documents by moulds are those that are made one by one."""
 
+import json
 from datetime import datetime
 from typing import Any
 
@@ -10,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from armorstack.core.batch import SCHEMA
-from armorstack.core.ecs import printed
+from armorstack.core.ecs import moulds, printed
 from armorstack.core.ecs.document import OPERATIONS
+from armorstack.core.ecs.exact import order_of
 from armorstack.core.ecs.moulds import NUMBERS, TEXTS, WORKLOAD
 from armorstack.core.ecs.printed import Printer
 from armorstack.core.ecs.stored import to_stored
@@ -49,7 +51,13 @@ def by_moulds(batch: pa.RecordBatch, printer: Printer | None = None) -> list[Any
     lines = (printer or Printer()).lines(batch, heads)
     assert all(line.startswith(head) for line, head in zip(lines, heads, strict=True))
     assert all(line.index(b"\n") == len(line) - 1 for line in lines)
-    return [msgspec.json.decode(line.partition(b" ")[2]) for line in lines]
+    return [json.loads(line.partition(b" ")[2], object_pairs_hook=each_once) for line in lines]
+
+
+def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Engines refuse a document that names a member twice."""
+    assert len(dict(pairs)) == len(pairs), pairs
+    return dict(pairs)
 
 
 @st.composite
@@ -76,13 +84,31 @@ def test_a_document_by_a_mould_is_the_one_that_is_made_alone(events: list[dict[s
 def test_what_one_event_has_and_the_next_one_not_is_left_out_with_its_comma() -> None:
     known = {"id": bytes(32), "time": datetime(2026, 11, 23), "received": datetime(2026, 11, 23)}
     events = [
-        event(known, stream="alert", operation=operation, resource=resource, labels=labels,
+        event(known, stream="alert", operation=operation, resource=resource, labels=labels, data=data,
               owner_ref="Deployment", owner_name=owner, host_ip=ip)
-        for operation in ("File", "Process", "Network", None)
+        for operation, data in (
+            ("File", None), ("Process", None), ("Process", "Syscall=SYS_PTRACE"), ("Network", None),
+            (None, None),
+        )
         for resource in (None, "/a/b.c")
         for labels in ("a=b", ",", None)
         for owner in ("web", None)
         for ip in ("10.0.0.1", "nowhere", None)
+    ]  # fmt: skip
+    batch = batch_of(events)
+    assert by_moulds(batch) == one_by_one(batch)
+
+
+@pytest.mark.parametrize("marks", moulds._MARKS)
+def test_text_that_looks_like_a_mark_stays_what_it_is(marks: Any) -> None:
+    known = {"id": bytes(32), "time": datetime(2026, 11, 23), "received": datetime(2026, 11, 23)}
+    looks = [str(marks.at(name)) for name in (*NUMBERS, *TEXTS, "namespace", "root", "order")]
+    looks.append(str(order_of(marks.at("order").encode().ljust(32))))
+    events = [
+        event(known, stream="alert", operation="File", resource="/a", source=f"{look}:0",
+              host_pid=pid, pid=pid, exec_id="7", namespace_name="shop")
+        for look in looks
+        for pid in (7, 8)
     ]  # fmt: skip
     batch = batch_of(events)
     assert by_moulds(batch) == one_by_one(batch)
