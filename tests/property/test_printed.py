@@ -84,8 +84,8 @@ def test_a_document_by_a_mould_is_the_one_that_is_made_alone(events: list[dict[s
 def test_what_one_event_has_and_the_next_one_not_is_left_out_with_its_comma() -> None:
     known = {"id": bytes(32), "time": datetime(2026, 11, 23), "received": datetime(2026, 11, 23)}
     events = [
-        event(known, stream="alert", operation=operation, resource=resource, labels=labels, data=data,
-              owner_ref="Deployment", owner_name=owner, host_ip=ip)
+        event(known, stream="alert", operation=operation, resource=resource, labels=labels,
+              data=data, owner_ref="Deployment", owner_name=owner, host_ip=ip)
         for operation, data in (
             ("File", None), ("Process", None), ("Process", "Syscall=SYS_PTRACE"), ("Network", None),
             (None, None),
