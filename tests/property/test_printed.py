@@ -99,6 +99,21 @@ def test_what_one_event_has_and_the_next_one_not_is_left_out_with_its_comma() ->
     assert by_moulds(batch) == one_by_one(batch)
 
 
+def test_events_that_no_mould_is_for_are_made_alone() -> None:
+    known = {"id": bytes(32), "time": datetime(2026, 11, 23), "received": datetime(2026, 11, 23)}
+    plain = {**known, "stream": "alert", "operation": "File", "resource": "/a", "exec_id": "7"}
+    odd: list[dict[str, Any]] = [
+        {}, {"stream": "message"}, {"stream": None, "type": "HostLog"}, {"stream": "other"},
+        {"extra": "{}"}, {"fold_count": 3}, {"pod_name": ""}, {"resource": ""}, {"exec_id": ""},
+        {"exec_id": 'a"b\\c\n'}, {"namespace_name": 'a"b\n'}, {"resource": 'a"b\\c\n'},
+        {"pod_name": "x" * 9_000}, {"original": b""}, {"original": b"\xff", "spelling": "pascal"},
+        {"original": b'{"a": 1}', "spelling": "pascal"},
+        {"original": b"\0", "spelling": "protobuf"},
+    ]  # fmt: skip
+    batch = batch_of([event(plain, **each) for each in (*odd, {}, *odd)])
+    assert by_moulds(batch) == one_by_one(batch)
+
+
 @pytest.mark.parametrize("marks", moulds._MARKS)
 def test_text_that_looks_like_a_mark_stays_what_it_is(marks: Any) -> None:
     known = {"id": bytes(32), "time": datetime(2026, 11, 23), "received": datetime(2026, 11, 23)}
