@@ -114,6 +114,16 @@ def test_events_that_no_mould_is_for_are_made_alone() -> None:
     assert by_moulds(batch) == one_by_one(batch)
 
 
+def test_what_is_forgotten_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(printed, "MOST_BYTES", 10_000)
+    batch, printer = batch_of(recorded_rows("alerts-real.jsonl")), Printer()
+    wanted = one_by_one(batch)
+    for _ in range(2):
+        assert by_moulds(batch, printer) == wanted
+    assert 0 < len(printer._moulds) < 10
+    assert 0 < len(printer._workloads) < 10
+
+
 @pytest.mark.parametrize("marks", moulds._MARKS)
 def test_text_that_looks_like_a_mark_stays_what_it_is(marks: Any) -> None:
     known = {"id": bytes(32), "time": datetime(2026, 11, 23), "received": datetime(2026, 11, 23)}

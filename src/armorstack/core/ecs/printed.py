@@ -39,9 +39,9 @@ from armorstack.core.ecs.moulds import (
 from armorstack.core.ecs.stored import to_stored
 from armorstack.core.ecs.verdict import DATASETS
 
-MOST_MOULDS = 4_096
-MOST_WORKLOADS = 16_384
-"""Remembered at most, each some 2 KB; beyond, all are forgotten and made anew."""
+MOST_BYTES = 16 * 1024 * 1024
+"""Of moulds and of workloads, each, that are remembered, without what they are known by, which is
+about as large; beyond, all are forgotten and made anew. Whoever names processes could fill more."""
 LONGEST = 1_024
 """Bytes of a text of an event that a mould is for."""
 _RARE = ("extra", "fold_count", "fold_first", "fold_last")
@@ -82,6 +82,7 @@ class Printer:
     def __init__(self) -> None:
         self._moulds: dict[tuple[Any, ...], Filler | None] = {}
         self._workloads: dict[tuple[Any, ...], Workload] = {}
+        self._mould_bytes = self._workload_bytes = 0
 
     def lines(self, rows: pa.RecordBatch, heads: Sequence[bytes]) -> list[bytes]:
         """The documents in their order, each behind its head and with a newline at its end. Rows
@@ -125,9 +126,11 @@ class Printer:
     def _workload(self, key: tuple[Any, ...]) -> Workload:
         found = self._workloads.get(key)
         if found is None:
-            if len(self._workloads) >= MOST_WORKLOADS:
+            if self._workload_bytes > MOST_BYTES:
                 self._workloads.clear()
+                self._workload_bytes = 0
             found = self._workloads[key] = workload_of(dict(zip(WORKLOAD, key, strict=True)))
+            self._workload_bytes += sum(map(len, found)) + LONGEST
         return found
 
     def _moulds_of(
@@ -144,9 +147,11 @@ class Printer:
         return found
 
     def _add(self, key: tuple[Any, ...], row: dict[str, Any], workload: Workload) -> None:
-        if len(self._moulds) >= MOST_MOULDS:
+        if self._mould_bytes > MOST_BYTES:
             self._moulds.clear()
+            self._mould_bytes = 0
         mould = mould_of(row, workload)
+        self._mould_bytes += sum(map(len, mould.pieces if mould else ())) + LONGEST
         self._moulds[key] = mould.filler() if mould else None
 
 
