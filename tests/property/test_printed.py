@@ -116,7 +116,9 @@ def test_events_that_no_mould_is_for_are_made_alone() -> None:
 
 def test_what_is_forgotten_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(printed, "MOST_BYTES", 10_000)
-    batch, printer = batch_of(recorded_rows("alerts-real.jsonl")), Printer()
+    events = recorded_rows("alerts-real.jsonl")
+    events = [each | {"pod_name": f"pod-{at % 40}"} for at, each in enumerate(events)]
+    batch, printer = batch_of(events), Printer()
     wanted = one_by_one(batch)
     for _ in range(2):
         assert by_moulds(batch, printer) == wanted

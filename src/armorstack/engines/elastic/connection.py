@@ -168,6 +168,7 @@ class Engine:
                 nodes.mark_dead(node)
                 reason, hint = reason_and_hint(error)
                 silent = EngineError(_told(node, f"cannot be reached: {reason}"), hint=hint)
+                silent.__cause__ = error
             else:
                 nodes.mark_live(node)
                 return Answer(meta.status, body, {k.lower(): v for k, v in meta.headers.items()})
