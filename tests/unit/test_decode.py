@@ -125,6 +125,23 @@ def test_several_malformed_messages_in_one_batch_each_become_one_rejection() -> 
     assert [rebuild(e) for e in events(decoded)] == recorded("log")
 
 
+def test_a_message_that_only_the_next_ones_bytes_would_complete_is_rejected_alone() -> None:
+    cut = bytes.fromhex("ba0106") + b"Pass"  # Result, six bytes long
+    whole = bytes.fromhex("0858 6005")  # Timestamp 88, UID 5
+    decoded = decode([row([cut, whole], "alert", "protobuf")])
+    assert [r.frame for r in decoded.rejected] == [cut]
+    assert [(e["timestamp"], e["uid"], e["result"]) for e in events(decoded)] == [(88, 5, None)]
+
+
+@pytest.mark.parametrize("place", [0, 499, 500, 1_100])
+def test_an_unknown_field_is_found_in_whichever_of_many_messages_it_is(place: int) -> None:
+    frames = [protobuf(e, "log") for e in recorded("log")[:1]] * 1_101
+    frames[place] += bytes.fromhex("c03e07")  # field 1000: 7
+    decoded = decode([row(frames, "log", "protobuf")])
+    assert (decoded.rejected, decoded.unknown) == ((), 1)
+    assert [at for at, e in enumerate(events(decoded)) if e["extra"]] == [place]
+
+
 def test_unknown_protobuf_fields_are_kept_with_number_and_value() -> None:
     sound = protobuf(recorded("alert")[0], "alert")
     newer = sound + b"\xa2\x06\x03abc" + b"\xa8\x06\x2a"

@@ -112,3 +112,12 @@ def test_each_template_covers_its_own_indices_above_those_that_engines_bring(
         "acme-policies": ["acme-policies"],
     }
     assert min(each["priority"] for each in made.values()) >= 200
+
+
+def test_only_opensearch_has_to_be_told_that_a_refresh_does_not_wait_for_a_merge() -> None:
+    told = body(ElasticSink(), OPENSEARCH)["template"]["settings"]["index"]
+    assert told["merge_on_flush"] == {"enabled": "false"}
+    # Elasticsearch refuses a setting that it does not know.
+    assert (
+        "merge_on_flush" not in body(ElasticSink(), ELASTICSEARCH)["template"]["settings"]["index"]
+    )

@@ -1,14 +1,14 @@
 """Finding what a protobuf message carries beyond the field table, and which messages are whole.
 
-Each message is parsed once with protobuf's own parser only to ask it for fields it does not know;
-ptars, which makes the columns, drops those without a word and fails a whole batch for one bad
-message. Adding up the bytes that the known columns must have taken finds the same in 0.7 instead
-of 1.5 µs an event, in a hundred lines more: not worth it.
+Messages are parsed with protobuf's own parser only to ask it for fields it does not know; ptars,
+which makes the columns, drops those without a word and fails a whole batch for one bad message.
+Messages one after the other are one message in which later values replace earlier ones and fields
+that nobody knows stay (Protocol Buffers, "Last One Wins"), so most are asked together. What is
+malformed in a way that only the next message's bytes mend is left to ptars, which takes each alone.
 """
 
 import base64
-from collections.abc import Callable, Iterable, Sequence
-from operator import attrgetter
+from collections.abc import Sequence
 from typing import Any
 
 from google.protobuf.message import DecodeError, Message
@@ -17,6 +17,9 @@ from msgspec import Struct
 
 from armorstack.core.fields import NESTED, Stream
 from armorstack.core.proto import message_class
+
+TOGETHER = 500
+"""Frames that are asked at once: what is parsed is copied, so their bytes are needed twice."""
 
 
 class Scan(Struct, frozen=True):
@@ -55,26 +58,39 @@ def unknown_fields(message: Message) -> list[dict[str, Any]]:
     return found
 
 
-def _getter(stream: Stream) -> Callable[[Message], Iterable[Message]]:
-    """What gives the messages inside a message, in one call, since it runs for every event."""
-    parents = [name for name, (_, numbers) in NESTED.items() if stream in numbers]
-    return attrgetter(*parents) if parents else lambda message: ()
-
-
 def scan(frames: Sequence[bytes], stream: Stream) -> Scan:
-    """Look at every frame of one stream; never raises, whatever the bytes are."""
-    malformed: dict[int, str] = {}
-    unknown: dict[int, list[dict[str, Any]]] = {}
-    parse, inside = message_class(stream).FromString, _getter(stream)
-    for index, frame in enumerate(frames):
+    """Look at all frames of one stream; never raises, whatever the bytes are."""
+    found = Scan({}, {})
+    for start in range(0, len(frames), TOGETHER):
+        some = frames[start : start + TOGETHER]
+        if not _is_known(b"".join(some), stream):
+            _look(some, start, stream, found)
+    return found
+
+
+def _is_known(data: bytes, stream: Stream) -> bool:
+    """Whether it can be parsed and has no field beyond the table."""
+    try:
+        message = message_class(stream).FromString(data)
+    except DecodeError:
+        return False
+    return not any(len(UnknownFieldSet(each)) for each in (message, *_inside(message)))
+
+
+def _inside(message: Message) -> list[Message]:
+    """The messages in a message."""
+    names = message.DESCRIPTOR.fields_by_name
+    return [getattr(message, parent) for parent in NESTED if parent in names]
+
+
+def _look(frames: Sequence[bytes], start: int, stream: Stream, found: Scan) -> None:
+    """One by one; the first is at `start`."""
+    parse = message_class(stream).FromString
+    for index, frame in enumerate(frames, start):
         try:
             message = parse(frame)
         except DecodeError as error:
-            malformed[index] = str(error)
+            found.malformed[index] = str(error)
             continue
-        found = len(UnknownFieldSet(message))
-        for nested in inside(message):
-            found += len(UnknownFieldSet(nested))
-        if found:
-            unknown[index] = unknown_fields(message)
-    return Scan(malformed, unknown)
+        if fields := unknown_fields(message):
+            found.unknown[index] = fields

@@ -219,9 +219,12 @@ def _apart(rows: pa.RecordBatch, acts: pa.Array) -> list[Resource]:
 def _slots(rows: pa.RecordBatch, heads: Sequence[bytes]) -> Iterable[tuple[bytes, ...]]:
     """Of each row the first of `SLOTS`; what is absent is nowhere filled in."""
     made: list[Iterable[Any]] = [heads]
-    for name in ("time", "received"):
-        times = rows.column(name).cast(pa.int64())
-        made += [_dates(times.to_pylist()), _bytes(times)]
+    times, received = (rows.column(name).cast(pa.int64()) for name in ("time", "received"))
+    made += [_dates(times.to_pylist()), _bytes(times)]
+    # Many events are received at once.
+    coded = received.dictionary_encode()
+    for once in (_dates(coded.dictionary.to_pylist()), _bytes(coded.dictionary)):
+        made.append(map(once.__getitem__, coded.indices.to_pylist()))
     ids = b"".join(rows.column("id").to_pylist())
     made.append([b"%d" % (first - (1 << 63)) for (first,) in iter_unpack(_FIRST_EIGHT, ids)])
     made += (_bytes(rows.column(name)) for name in NUMBERS)

@@ -5,7 +5,9 @@ that a document that is there already stays as it is. Must not go here: what a d
 sends it, what the answer means.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
 from isal import igzip
 from msgspec import Struct
@@ -53,11 +55,10 @@ def pieces(entries: Sequence[bytes], max_bytes: int, max_entries: int) -> Iterat
 
     An entry that is larger by itself has a piece of its own.
     """
-    first, size = 0, 0
-    for place, each in enumerate(entries):
-        if place > first and (size + len(each) > max_bytes or place - first >= max_entries):
-            yield Piece(range(first, place), entries[first:place])
-            first, size = place, 0
-        size += len(each)
-    if first < len(entries):
-        yield Piece(range(first, len(entries)), entries[first:])
+    ends = list(accumulate(map(len, entries), initial=0))
+    first = 0
+    while first < len(entries):
+        fitting = bisect_right(ends, ends[first] + max_bytes) - 1
+        last = max(first + 1, min(fitting, first + max_entries))
+        yield Piece(range(first, last), entries[first:last])
+        first = last

@@ -167,6 +167,9 @@ def _settings(settings: ElasticSink, dialect: Dialect, alike: Sequence[str]) -> 
             "field": [*alike, "@timestamp"], "order": [*("asc" for _ in alike), "desc"],
         },
     }  # fmt: skip
+    if dialect.name == "opensearch":
+        # Otherwise a refresh may wait seconds for a merge, and events with it.
+        found["merge_on_flush"] = {"enabled": "false"}
     if dialect.name == "elasticsearch":
         found["mode"] = "standard"
         if settings.policy:
