@@ -9,6 +9,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -78,6 +79,7 @@ def run_worker(config: Config, orders: Orders, listener: socket.socket | None = 
     with (
         runlock.hold(config.data_dir, "worker", TAKE_OVER_S),
         listener or bind(config.web.listen) as bound,
+        ExitStack() as held,
     ):
         folder = Path(config.data_dir)
         leader = leading_sink(config)
@@ -94,7 +96,7 @@ def run_worker(config: Config, orders: Orders, listener: socket.socket | None = 
         front = front_of(config.web, bound.getsockname()[:2])
         porter = Porter(Bearers(config.data_dir), front)
         worker = Worker(config, jobs, orders, address(bound), porter.denied)
-        store = searched(config, [job.sink for job in jobs], worker.open_gaps)
+        store = searched(config, [job.sink for job in jobs], worker.open_gaps, held)
         desk = Desk(worker, store, _now_us)
         server = Server(build(desk, porter), bound, tls_context(config.web.tls))
         server.start()
@@ -112,11 +114,13 @@ def run_worker(config: Config, orders: Orders, listener: socket.socket | None = 
 
 
 def searched(
-    config: Config, sinks: Sequence["SinkContract"], open_gaps: "Callable[[], Iterable[Gap]]"
-) -> Callable[[], "EventStore"]:
+    config: Config, sinks: Sequence["SinkContract"], open_gaps: "Callable[[], Iterable[Gap]]",
+    held: ExitStack,
+) -> Callable[[], "EventStore"]:  # fmt: skip
     """What gives the store that pages and API ask: that of the first sink which has one.
 
-    `open_gaps` are those that have not ended, which no store knows yet.
+    `open_gaps` are those that have not ended, which no store knows yet; `held` closes what is
+    opened here.
     """
     from armorstack.errors import EngineError, StoreError
     from armorstack.sinks.duckdb import StoreSink
@@ -127,8 +131,9 @@ def searched(
         from armorstack.engines.elastic.connection import Engine
         from armorstack.store.elastic import elastic_store
 
+        engine = held.enter_context(closing(Engine(first)))
         over = elastic_store(
-            Engine(first), first.prefix, open_gaps=open_gaps, folder=Path(config.data_dir)
+            engine, first.prefix, open_gaps=open_gaps, folder=Path(config.data_dir)
         )
         return lambda: over
     sink = next((each for each in sinks if isinstance(each, StoreSink)), None)

@@ -135,6 +135,11 @@ def test_many_values_are_counted_and_said_to_be_approximate(bench: Bench) -> Non
     assert not few.approximate
     top = store.top(Question(), patience(), fields=("pod", "stream"), size=3)
     assert (top.distinct, top.total, top.approximate) == (700, 700, False)
+    many = store.histogram(Question(), patience(), by="pod", size=3)
+    assert many.approximate
+    assert sum(sum(each.counts) for each in many.series) == 700
+    assert not store.histogram(Question(), patience(), by="stream", size=3).approximate
+    assert not store.histogram(Question(), patience()).approximate
 
 
 def test_a_value_too_long_to_be_indexed_exists_is_given_whole_and_told(bench: Bench) -> None:

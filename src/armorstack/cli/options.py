@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 import click
 
-from armorstack.config import Config, load
+from armorstack.config import Config, DuckdbSink, load
+from armorstack.config.environment import default_type
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -87,7 +88,26 @@ def load_config(
         overrides["sink"] = {"elastic": {"type": "elastic", "urls": [flags["engine"]]}}
     if sources := _sources(flags):
         overrides["source"] = sources
-    return load(config_file, overrides, also=also)
+    return load(
+        config_file, overrides, also=also, arrange=_engine_alone if flags.get("engine") else None
+    )  # fmt: skip
+
+
+def embedded(config: Config) -> list[str]:
+    """Names of embedded stores that are in the settings because somebody wrote them there."""
+    if config.sink == Config().sink:
+        return []
+    return [name for name, sink in config.sink.items() if isinstance(sink, DuckdbSink)]
+
+
+def _engine_alone(tree: dict[str, Any]) -> None:
+    """Pages read the engine that a flag names, and nothing is stored twice."""
+    sinks = tree.get("sink")
+    if isinstance(sinks, dict):
+        for name, sink in list(sinks.items()):
+            type_ = sink.get("type", default_type(name)) if isinstance(sink, dict) else ""
+            if type_ == "duckdb":
+                del sinks[name]
 
 
 def _web(flags: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,15 @@ from typing import Any, TextIO
 import click
 from msgspec.structs import replace
 
-from armorstack.cli.options import ENGINE, SETTINGS, SOURCES, WEB, load_config, with_options
+from armorstack.cli.options import (
+    ENGINE,
+    SETTINGS,
+    SOURCES,
+    WEB,
+    embedded,
+    load_config,
+    with_options,
+)
 from armorstack.config import Config, StdoutSink
 from armorstack.errors import ConfigError
 
@@ -54,6 +62,8 @@ def command(config_file: Path | None, plain: bool, quiet: bool, **flags: Any) ->
         return config
 
     config = read(_vet_rules)
+    if flags["engine"] and (left := embedded(load_config(config_file, **flags | {"engine": ""}))):
+        click.echo(f"--engine: {', '.join(left)} of the settings is left out", err=True)
     summary_on_stdout = not _stdout_sinks(config)
     live = live and summary_on_stdout
     out = sys.stdout if summary_on_stdout else sys.stderr

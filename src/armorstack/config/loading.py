@@ -30,8 +30,11 @@ def load(
     overrides: Mapping[str, Any] | None = None,
     environ: Mapping[str, str] = os.environ,
     also: Check | None = None,
+    arrange: Callable[[Tree], None] | None = None,
 ) -> Config:
     """The tree, with `data_dir` filled in; raises `ConfigError` that names path and place.
+
+    `arrange` may change what was said, all together, before it is read.
 
     `also` sees the tree after everything here: `core.rules.compile_rules` for commands that run
     events through it. Its faults get their lines, too.
@@ -44,6 +47,8 @@ def load(
         for each in variables:
             _merge(tree, _nested(each.path, each.value))
         _merge(tree, options)
+        if arrange:
+            arrange(tree)
         config = _convert(tree)
         check(config)
         folder = config.data_dir or default_data_dir(environ)

@@ -57,6 +57,8 @@ class Histogram(Struct, frozen=True):
     rest; without `by` a single one with an empty value. Without any event: none."""
     gaps: tuple[Gap, ...]
     """Those that touch the span."""
+    approximate: bool = False
+    """Whether other values may be more frequent than those shown, or the rest's counts be off."""
 
 
 class FacetValue(Struct, frozen=True):

@@ -8,6 +8,8 @@ the span, except that an event with several values counts at each. Must not go h
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from msgspec.structs import replace
+
 from armorstack.core.gap import Gap
 from armorstack.core.query.names import QUERY_FIELDS
 from armorstack.core.query.question import Question
@@ -32,9 +34,9 @@ def histogram(
 ) -> Histogram:  # fmt: skip
     """See `EventStore.histogram`; without gaps."""
     made = _buckets(inquiry, question, now_us, wanted, interval_us)
-    counts = _counts(inquiry, question, made, by, size) if made.count else {}
+    counts, is_off = _counts(inquiry, question, made, by, size)
     series = tuple(_series(made, counts, by))
-    return Histogram(made.start_us, made.interval_us, made.count, series, ())
+    return Histogram(made.start_us, made.interval_us, made.count, series, (), is_off)
 
 
 def count(inquiry: Inquiry, question: Question) -> int:
@@ -45,9 +47,7 @@ def count(inquiry: Inquiry, question: Question) -> int:
 
 def with_gaps(found: Histogram, gaps: Iterable[Gap]) -> Histogram:
     """The same with these gaps."""
-    return Histogram(
-        found.start_us, found.interval_us, found.buckets, found.series, tuple(gaps)
-    )  # fmt: skip
+    return replace(found, gaps=tuple(gaps))
 
 
 def end_of(found: Histogram) -> int:
@@ -82,21 +82,27 @@ def _buckets(
     return buckets_of(start_us, end_us, wanted, interval_us)
 
 
-def _counts(inquiry: Inquiry, question: Question, made: Buckets, by: str, size: int) -> Counts:
+def _counts(
+    inquiry: Inquiry, question: Question, made: Buckets, by: str, size: int
+) -> tuple[Counts, bool]:
+    """Also whether that may be off: where the field has more values than an engine counts."""
+    if not made.count:
+        return {}, False
     end_us = made.end_us if question.end_us is None else min(question.end_us, made.end_us)
     query = inquiry.query(question.tree(), question.start_us, end_us)
     over_time = _over_time(made)
     if not by:
         found = _bars(made, _aggregated(inquiry, query, {"bars": over_time}).get("bars", {}))
-        return {"": found} if found else {}
+        return ({"": found} if found else {}), False
     field = dimension(by)
     values = _aggregated(inquiry, query, {"values": terms(field, max(size, AT_LEAST), WEIGHT)})
     keys = [bucket["key"] for bucket in values.get("values", {}).get("buckets", [])]
     if not keys:
-        return {}
-    shown, rarer = keys[:size], len(keys) > size
-    rarer |= bool(values["values"].get("sum_other_doc_count"))
-    return _split(inquiry, query, made, field, shown, rarer)
+        return {}, False
+    others = bool(values["values"].get("sum_other_doc_count"))
+    shown, rarer = keys[:size], others or len(keys) > size
+    is_off = others or (field.is_several and len(keys) - size > _RARER)
+    return _split(inquiry, query, made, field, shown, rarer), is_off
 
 
 def _split(

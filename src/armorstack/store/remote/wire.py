@@ -61,7 +61,7 @@ def histogram(told: Any) -> Histogram:
         return Histogram(
             start_us=_time(told["start"]), interval_us=int(told["interval_us"]),
             buckets=int(told["buckets"]), series=_as(tuple[Series, ...], told["series"]),
-            gaps=gaps(told),
+            gaps=gaps(told), approximate=bool(told["approximate"]),
         )  # fmt: skip
 
 

@@ -86,7 +86,7 @@ SCHEMAS: dict[str, Schema] = {
     "Histogram": object_of(
         start=TIME, interval_us=COUNT, buckets=COUNT, by=TEXT,
         series=listed(object_of(value=TEXT, is_rest={"type": "boolean"}, counts=listed(COUNT))),
-        gaps=listed(reference("Gap")),
+        gaps=listed(reference("Gap")), approximate={"type": "boolean"},
     ),
     "Facets": object_of(
         facets=listed(
@@ -155,7 +155,7 @@ def histogram(found: Histogram, by: str) -> Document:
             {"value": each.value, "is_rest": each.is_rest, "counts": each.counts}
             for each in found.series
         ],
-        "gaps": [gap(each) for each in found.gaps],
+        "gaps": [gap(each) for each in found.gaps], "approximate": found.approximate,
     }  # fmt: skip
 
 
