@@ -123,8 +123,6 @@ def searched(
     opened here.
     """
     from armorstack.errors import EngineError, StoreError
-    from armorstack.sinks.duckdb import StoreSink
-    from armorstack.store.duckdb import LiveStore
 
     first = first_searched(config.sink.values())
     if isinstance(first, ElasticSink):
@@ -136,6 +134,10 @@ def searched(
             engine, first.prefix, open_gaps=open_gaps, folder=Path(config.data_dir)
         )
         return lambda: over
+    # A worker that stores elsewhere does not load DuckDB, which takes 20 MB.
+    from armorstack.sinks.duckdb import StoreSink
+    from armorstack.store.duckdb import LiveStore
+
     sink = next((each for each in sinks if isinstance(each, StoreSink)), None)
     asked: list[tuple[Store, LiveStore]] = []
 

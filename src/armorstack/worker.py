@@ -138,13 +138,13 @@ class Worker:
 
     def keeping(self) -> Keeping | None:
         """What the store keeps; None: there is none, or it is not open."""
-        from armorstack.sinks.duckdb import StoreSink
-
         for sink in (loop.job.sink for loop in self._loops):
             settings = self._settings.get(sink.name)
-            if isinstance(sink, StoreSink) and isinstance(settings, DuckdbSink):
+            if isinstance(settings, DuckdbSink):
+                from armorstack.sinks.duckdb import StoreSink
+
                 with contextlib.suppress(EngineError):
-                    size = sink.store.status().part_bytes
+                    size = sink.store.status().part_bytes if isinstance(sink, StoreSink) else None
                     return Keeping(settings.max_age_days, settings.max_bytes, size)
             if isinstance(settings, ElasticSink):
                 return Keeping(settings.max_age_days, settings.max_bytes)

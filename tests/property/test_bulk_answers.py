@@ -1,6 +1,7 @@
 """Whatever an engine answers, each document has just one fate, or all keep theirs open."""
 
 import json
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import given
@@ -42,12 +43,17 @@ def test_any_answer_at_all_is_understood_or_refused(status: int, body: bytes, se
 
 
 @given(
-    st.lists(st.binary(min_size=1, max_size=30), max_size=40), st.integers(1, 90), st.integers(1, 9)
-)
-def test_pieces_are_all_entries_in_order_within_their_bounds(
-    entries: list[bytes], max_bytes: int, max_entries: int
+    st.lists(st.lists(st.binary(min_size=1, max_size=30), max_size=20), max_size=4),
+    st.integers(1, 90), st.integers(1, 9),
+)  # fmt: skip
+def test_pieces_are_all_entries_in_order_within_their_bounds_and_as_full_as_can_be(
+    portions: list[list[bytes]], max_bytes: int, max_entries: int
 ) -> None:
-    cut = list(pieces(entries, max_bytes, max_entries))
+    entries = [entry for portion in portions for entry in portion]
+    cut = list(pieces(portions, max_bytes, max_entries))
+    for piece, after in pairwise(cut):
+        more = piece.size + len(after.entries[0])
+        assert len(piece.entries) == max_entries or more > max_bytes
     assert [entry for piece in cut for entry in piece.entries] == entries
     assert [place for piece in cut for place in piece.places] == list(range(len(entries)))
     for piece in cut:

@@ -48,7 +48,7 @@ def one_by_one(batch: pa.RecordBatch) -> list[Any]:
 
 def by_moulds(batch: pa.RecordBatch, printer: Printer | None = None) -> list[Any]:
     heads = [b"%d " % at for at in range(len(batch))]
-    lines = (printer or Printer()).lines(batch, heads)
+    lines = [line for some in (printer or Printer()).lines(batch, heads) for line in some]
     assert all(line.startswith(head) for line, head in zip(lines, heads, strict=True))
     assert all(line.index(b"\n") == len(line) - 1 for line in lines)
     return [json.loads(line.partition(b" ")[2], object_pairs_hook=each_once) for line in lines]

@@ -14,7 +14,7 @@ Must not go here: what a document looks like, how requests are sent, what an ans
 
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -125,15 +125,15 @@ class ElasticSink:
             apply(self.engine, plan(self.engine, self._settings))
             self._is_prepared = True
 
-    def _send(self, entries: Sequence[bytes]) -> Sent:
+    def _send(self, portions: Iterable[Sequence[bytes]]) -> Sent:
         try:
-            return self._delivery.send(entries)
+            return self._delivery.send(portions)
         except EngineError:
             # What comes back may be another cluster, or one that was restored.
             self._is_prepared = not self._settings.setup
             raise
 
-    def _entries(self, rows: pa.RecordBatch) -> list[bytes]:
+    def _entries(self, rows: pa.RecordBatch) -> Iterator[list[bytes]]:
         indices, ids = self._indices(rows, self._now_us()), rows.column("id").to_pylist()
         heads = [head(index, text(id_)) for index, id_ in zip(indices, ids, strict=True)]
         return self._printer.lines(rows, heads)
@@ -163,7 +163,7 @@ class ElasticSink:
 
     def _write_gaps(self, gaps: Iterable[Gap]) -> None:
         entries = [self._gap_entry(gap) for gap in gaps]
-        sent = self._send(entries) if entries else Sent()
+        sent = self._send([entries]) if entries else Sent()
         if sent.never:
             _, why = sent.never[0]
             told = f"gaps are refused: {why.error_type}: {why.reason}"

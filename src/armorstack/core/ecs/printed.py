@@ -8,9 +8,10 @@ texts that are empty or long, members beyond the table) is made one by one. What
 bounded. Must not go here: indices, ids of documents.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from functools import lru_cache, reduce
+from itertools import chain
 from struct import iter_unpack
 from typing import Any
 
@@ -44,6 +45,8 @@ MOST_BYTES = 16 * 1024 * 1024
 about as large; beyond, all are forgotten and made anew. Whoever names processes could fill more."""
 LONGEST = 1_024
 """Bytes of a text of an event that a mould is for."""
+PORTION = 2_000
+"""Documents that are made at a time."""
 _RARE = ("extra", "fold_count", "fold_first", "fold_last")
 """Columns that no mould is for."""
 _HOLES = {"id", "time", "received", "original", "resource", *NUMBERS, *TEXTS}
@@ -84,20 +87,23 @@ class Printer:
         self._workloads: dict[tuple[Any, ...], Workload] = {}
         self._mould_bytes = self._workload_bytes = 0
 
-    def lines(self, rows: pa.RecordBatch, heads: Sequence[bytes]) -> list[bytes]:
-        """The documents in their order, each behind its head and with a newline at its end. Rows
-        have the columns of `SCHEMA`."""
+    def lines(self, rows: pa.RecordBatch, heads: Sequence[bytes]) -> Iterator[list[bytes]]:
+        """The documents in their order, each behind its head and with a newline at its end, some
+        at a time: they take several times what the rows do. Rows have the columns of `SCHEMA`."""
         odd = _odd(rows)
         if not any(odd):
-            return self._by_moulds(rows, heads)
+            yield from self._by_moulds(rows, heads)
+            return
         even = rows.filter(pa.array([not each for each in odd]))
         theirs = [head for head, is_odd in zip(heads, odd, strict=True) if not is_odd]
-        made = iter(self._by_moulds(even, theirs) if theirs else ())
-        return [
-            _alone(rows, at, heads[at]) if is_odd else next(made) for at, is_odd in enumerate(odd)
-        ]  # fmt: skip
+        made = chain.from_iterable(self._by_moulds(even, theirs) if theirs else ())
+        for start in range(0, len(rows), PORTION):
+            yield [
+                _alone(rows, at, heads[at]) if is_odd else next(made)
+                for at, is_odd in enumerate(odd[start : start + PORTION], start)
+            ]
 
-    def _by_moulds(self, rows: pa.RecordBatch, heads: Sequence[bytes]) -> list[bytes]:
+    def _by_moulds(self, rows: pa.RecordBatch, heads: Sequence[bytes]) -> Iterator[list[bytes]]:
         acts = pc.if_else(
             pc.equal(rows.column("stream"), _MESSAGE), _NO_TEXT, rows.column("operation")
         )
@@ -107,17 +113,18 @@ class Printer:
         parts = [tuple(map(bool, each)) for each in workloads]
         kinds = _kinds(rows, acts, _coded(parts, where.groups))
         moulds = self._moulds_of(rows, kinds, where, workloads)
-        found = []
-        for at, (kind, place, apart, slots) in enumerate(
-            zip(kinds.groups, where.groups, _apart(rows, acts), _slots(rows, heads), strict=True)
-        ):
-            filled = moulds[kind]
-            found.append(
+        for start in range(0, len(rows), PORTION):
+            end, part = start + PORTION, rows.slice(start, PORTION)
+            yield [
                 filled(slots + workloads[place] + apart)
-                if filled
+                if (filled := moulds[kind])
                 else _alone(rows, at, heads[at])
-            )  # fmt: skip
-        return found
+                for at, kind, place, apart, slots in zip(
+                    range(start, start + len(part)), kinds.groups[start:end],
+                    where.groups[start:end], _apart(part, acts.slice(start, PORTION)),
+                    _slots(part, heads[start:end]), strict=True,
+                )
+            ]  # fmt: skip
 
     def _workloads_of(self, rows: pa.RecordBatch, where: Alike) -> list[Workload]:
         """Of each group its workload."""

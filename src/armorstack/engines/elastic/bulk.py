@@ -5,9 +5,7 @@ that a document that is there already stays as it is. Must not go here: what a d
 sends it, what the answer means.
 """
 
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from itertools import accumulate
+from collections.abc import Iterable, Iterator, Sequence
 
 from isal import igzip
 from msgspec import Struct
@@ -50,15 +48,30 @@ class Piece(Struct, frozen=True):
         )
 
 
-def pieces(entries: Sequence[bytes], max_bytes: int, max_entries: int) -> Iterator[Piece]:
+def pieces(
+    portions: Iterable[Sequence[bytes]], max_bytes: int, max_entries: int
+) -> Iterator[Piece]:  # fmt: skip
     """All entries, cut so that a piece has at most so many and so many bytes.
 
-    An entry that is larger by itself has a piece of its own.
+    An entry that is larger by itself has a piece of its own. A portion is asked for when what is
+    left of those before does not fill a piece.
     """
-    ends = list(accumulate(map(len, entries), initial=0))
+    waiting: list[bytes] = []
     first = 0
-    while first < len(entries):
-        fitting = bisect_right(ends, ends[first] + max_bytes) - 1
-        last = max(first + 1, min(fitting, first + max_entries))
-        yield Piece(range(first, last), entries[first:last])
-        first = last
+    for portion in portions:
+        waiting += portion
+        while (cut := _full(waiting, max_bytes, max_entries)) < len(waiting):
+            yield Piece(range(first, first + cut), waiting[:cut])
+            first, waiting = first + cut, waiting[cut:]
+    if waiting:
+        yield Piece(range(first, first + len(waiting)), waiting)
+
+
+def _full(entries: Sequence[bytes], max_bytes: int, max_entries: int) -> int:
+    """How many of these fill a piece; all of them, where more would fit."""
+    size = 0
+    for count, each in enumerate(entries[:max_entries]):
+        size += len(each)
+        if size > max_bytes:
+            return max(1, count)
+    return min(len(entries), max_entries)

@@ -8,7 +8,7 @@ smaller piece. Must not go here: what an entry holds, waiting before another try
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 
 from msgspec import Struct
@@ -50,6 +50,27 @@ class Sent(Struct):
         return bool(self.again) and not (self.taken or self.there or self.never)
 
 
+class _Work:
+    """What is still to be sent: halves of pieces that were too large, then what comes."""
+
+    def __init__(self, coming: Iterator[Piece]) -> None:
+        self._halves: deque[Piece] = deque()
+        self._coming = coming
+
+    def next(self) -> Piece | None:
+        """None: there is nothing just now."""
+        return self._halves.popleft() if self._halves else next(self._coming, None)
+
+    def first(self, *some: Piece) -> None:
+        """These come before all others, in this order."""
+        self._halves.extendleft(reversed(some))
+
+    def end(self) -> None:
+        """Nothing comes any more."""
+        self._halves.clear()
+        self._coming = iter(())
+
+
 class Delivery:
     """Sends to one cluster; to be used by one thread."""
 
@@ -62,14 +83,16 @@ class Delivery:
         self._pace = Pace(settings.concurrency)
         self._max_bytes = settings.batch_bytes
 
-    def send(self, entries: Sequence[bytes]) -> Sent:
-        """One fate for each entry. Raises EngineError where the cluster refuses or is silent."""
-        sent, work = Sent(), deque(self._pieces(entries))
+    def send(self, portions: Iterable[Sequence[bytes]]) -> Sent:
+        """One fate for each entry of all portions, which are asked for as they can be sent. Raises
+        EngineError where the cluster refuses or is silent; the rest is not asked for then."""
+        sent = Sent()
+        work = _Work(pieces(portions, self._max_bytes, self._settings.batch_events))
         refused: list[EngineError] = []
         for piece, verdict in self._verdicts(work):
             if isinstance(verdict, EngineError):
                 refused.append(verdict)
-                work.clear()
+                work.end()
             elif isinstance(verdict, TooLarge):
                 self._halve(piece, work, sent)
             else:
@@ -80,26 +103,22 @@ class Delivery:
             raise EngineError(sent.told)
         return sent
 
-    def _pieces(self, entries: Sequence[bytes]) -> Iterator[Piece]:
-        return pieces(entries, self._max_bytes, self._settings.batch_events)
-
-    def _halve(self, piece: Piece, work: deque[Piece], sent: Sent) -> None:
+    def _halve(self, piece: Piece, work: "_Work", sent: Sent) -> None:
         if len(piece.places) == 1:
             sent.never.append((piece.places[0], TOO_LARGE))
             return
         # What comes after it need not find out again.
         self._max_bytes = min(self._max_bytes, max(piece.size // 2, SMALLEST))
-        work.extendleft(reversed(piece.halves()))
+        work.first(*piece.halves())
 
-    def _verdicts(
-        self, work: deque[Piece]
-    ) -> Iterator[tuple[Piece, Fates | TooLarge | EngineError]]:
+    def _verdicts(self, work: "_Work") -> Iterator[tuple[Piece, Fates | TooLarge | EngineError]]:
         """Sends what is in `work`, and what is put there meanwhile; ends when all is answered."""
         running: dict[Future[tuple[Verdict, float]], Piece] = {}
-        while work or running:
-            while work and len(running) < self._pace.limit:
-                piece = work.popleft()
+        while True:
+            while len(running) < self._pace.limit and (piece := work.next()):
                 running[self._start(piece)] = piece
+            if not running:
+                return
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 piece = running.pop(future)

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from armorstack.core.batch import SCHEMA
 from armorstack.core.select import Columns
@@ -24,6 +23,9 @@ _UTC = pa.timestamp("us", "UTC")
 
 def chunks(batches: Iterable[pa.RecordBatch], names: Sequence[str]) -> Iterator[bytes]:
     """The file, piece by piece; a piece is empty where a batch waits for its row group."""
+    # Only here: it takes 4 MB, and a worker over an engine needs it for such exports alone.
+    import pyarrow.parquet as pq
+
     sink = _Sink()
     with pq.ParquetWriter(sink, _schema(names), compression="zstd") as writer:
         for group in _groups(batches):
