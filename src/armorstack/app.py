@@ -63,6 +63,7 @@ def run_worker(config: Config, orders: Orders, listener: socket.socket | None = 
     from armorstack.core.decode import decode
     from armorstack.core.rules import compile_rules
     from armorstack.pipeline.job import Job
+    from armorstack.policy_watch import watched
     from armorstack.sinks import make_sink
     from armorstack.web.access.bearers import Bearers
     from armorstack.web.access.front import GIVE_TLS, PLAIN, front_of
@@ -97,7 +98,8 @@ def run_worker(config: Config, orders: Orders, listener: socket.socket | None = 
         porter = Porter(Bearers(config.data_dir), front)
         worker = Worker(config, jobs, orders, address(bound), porter.denied)
         store = searched(config, [job.sink for job in jobs], worker.open_gaps, held)
-        desk = Desk(worker, store, _now_us)
+        book = held.enter_context(watched(config, store, _now_us))
+        desk = Desk(worker, store, _now_us, book)
         server = Server(build(desk, porter), bound, tls_context(config.web.tls))
         server.start()
         warming = Warming(store)

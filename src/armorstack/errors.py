@@ -17,7 +17,8 @@
     ├── QueryError           a query cannot be understood; says at which column: exit code 2
     ├── AccessError          a token is wrong, has run out, or may not do this
     ├── DecodeError          one frame is malformed (a value in a result, rarely raised)
-    └── EngineError          the store's engine refused a whole batch; pause, keep everything
+    ├── EngineError          the store's engine refused a whole batch; pause, keep everything
+    └── PolicyError          an object or a file is no KubeArmor policy; others are not harmed
 
 A user sees one sentence: what is wrong, where, and in `hint` what to do. Foreign errors are wrapped
 at the edge with `raise … from error`.
@@ -110,3 +111,7 @@ class DecodeError(ArmorstackError):
 
 class EngineError(ArmorstackError):
     """The engine refused a whole batch for a reason that is not in any document."""
+
+
+class PolicyError(ArmorstackError):
+    """An object or a file is no KubeArmor policy; the message begins with which one, and where."""

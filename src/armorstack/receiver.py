@@ -14,7 +14,7 @@ from queue import Empty
 from typing import cast
 
 from armorstack import log
-from armorstack.config import Config, RelaySource, StdinSource, source_name
+from armorstack.config import Config, RelaySource, StdinSource, own_sources, source_name
 from armorstack.control import Orders, fingerprint
 from armorstack.core.gap import Gap, Reason, encode_gap
 from armorstack.errors import SpoolError
@@ -62,7 +62,8 @@ class Receiver:
         self._tell_own_gap("stop" if before and before.phase == "stopped" else "crash")
         self._dropped_before = self._intake.stats().dropped_frames
         try:
-            self._sources = SourceThreads(self._config.source, self._make, self._intake)
+            wanted = (*self._config.source, *own_sources(self._config))
+            self._sources = SourceThreads(wanted, self._make, self._intake)
             self._watch(self._sources)
         finally:
             self._report("stopping")
@@ -94,7 +95,7 @@ class Receiver:
                 if new.log != self._config.log:
                     log.configure("receiver", new.log)
                 self._config, self._settings = new, fingerprint(new)
-                sources.change(new.source)
+                sources.change((*new.source, *own_sources(new)))
 
     def _end(self) -> None:
         """Stop the sources, then make durable what they put."""

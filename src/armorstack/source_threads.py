@@ -151,9 +151,10 @@ class SourceThreads:
         return (thread.error for thread in threads if thread.error is not None)
 
     def are_finished(self) -> bool:
-        """Whether none reads or will read."""
+        """Whether none reads or will read, but for changes of policies, which never end."""
         threads = (*self._running, *self._leaving)
-        return not self._wanted and not any(thread.is_alive() for thread in threads)
+        alive = [thread.settings for thread in threads if thread.is_alive()]
+        return all(source_name(each) == config.POLICIES for each in (*self._wanted, *alive))
 
     def end(self, wait_s: float) -> None:
         """Stop them, and give them this time to end."""

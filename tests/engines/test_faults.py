@@ -116,7 +116,7 @@ def test_kills_of_engine_worker_and_receiver_lose_nothing_and_double_nothing(
 
     check(*survive(
         tmp_path / "data", 5, seed, words=("--config", str(settings)), hit=hit,
-        held=lambda folder: ids(own, "kills"),
+        held=lambda folder: ids(own, "kills"), rate=500,
     ))  # fmt: skip
 
 

@@ -50,6 +50,7 @@ ROUTES: dict[str, tuple[str, str]] = {
     "/api/v1/gaps": (API, "/api/v1/gaps"),
     "/api/v1/fields": (API, "/api/v1/fields"),
     "/api/v1/health": (API, "/api/v1/health"),
+    "/api/v1/policies": (API, "/api/v1/policies"),
     "/api/v1/stream": (API, "/api/v1/stream"),
     "/api/v1/export": (API, "/api/v1/export?format=ndjson"),
     "/api/v1/snapshot": (ADMIN, "/api/v1/snapshot"),

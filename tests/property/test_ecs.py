@@ -43,7 +43,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "text": SENTENCES,
     "int32": INT32,
     "int64": st.integers(-(2**63), 2**63 - 1),
-    "texts": st.lists(WORDS, min_size=1),
+    "texts": st.lists(st.one_of(st.none(), WORDS), min_size=1),
     "map": st.one_of(PAIRS, PAIRS.map(lambda pairs: list(pairs.items()))),
 }
 OWN: dict[str, st.SearchStrategy[Any]] = {

@@ -23,6 +23,7 @@ from armorstack.store.contract import Arrivals, Row
 from armorstack.web.api import errors, routes
 from armorstack.web.desk import Desk, Grant
 from armorstack.web.server import Server, address, bind
+from tests.support.policies import BOOK
 from tests.support.stores import NOW_US, id_of
 
 OWNER = Grant("owner", admin=True)
@@ -126,7 +127,7 @@ class Messages:
 def serving(store: Callable[[], Any]) -> Iterator[Api]:
     """The API over this store, until left."""
     view = Viewed()
-    desk = Desk(view=view, store=store, now_us=lambda: NOW_US)
+    desk = Desk(view=view, store=store, now_us=lambda: NOW_US, book=BOOK)
     app = Starlette(
         routes=routes(desk),
         exception_handlers={ArmorstackError: _answer, 404: _answer, 405: _answer},

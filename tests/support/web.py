@@ -38,6 +38,7 @@ from armorstack.web.access.token import digest, make
 from armorstack.web.app import build
 from armorstack.web.desk import Desk, Keeping
 from armorstack.web.server import Server, address, bind, tls_context
+from tests.support.policies import BOOK
 
 EVENTS = 400
 """The incident and what lies between its steps."""
@@ -177,7 +178,7 @@ def serving(
             front = front_of(web, bound.getsockname()[:2])
             porter = Porter(Bearers(str(folder)), front, attempts)
             live = LiveStore(store)
-            app = build(Desk(Sight(), lambda: live, now_us), porter)
+            app = build(Desk(Sight(), lambda: live, now_us, BOOK), porter)
             server = Server(app, bound, tls_context(web.tls))
             server.start()
             scheme = "https" if web.tls.cert_file else "http"

@@ -57,6 +57,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "`[sink.NAME]` of type `stdout`": config.StdoutSink,
     "`[sink.NAME]` of type `webhook`": config.WebhookSink,
     "`[sink.NAME]` of type `elastic`": config.ElasticSink,
+    "`[policies]`": config.Policies,
     "`[web]`": config.Web,
     "`[web]`: `tls`": config.WebTls,
     "`[log]`": config.Log,

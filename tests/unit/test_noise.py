@@ -121,7 +121,7 @@ def test_a_filter_reads_back_as_itself(settings: Any, tmp_path: Path) -> None:
 def test_a_select_needs_no_column_but_those_that_are_told(key: str) -> None:
     value = SeverityRange() if key == "severity" else ("*x*",)
     select = Select(**{key: value})
-    narrow = events(log()).select(sorted({"stream"} | columns_of(select)))
+    narrow = events(log()).select(sorted({"stream", "type"} | columns_of(select)))
     assert len(Effect(DropFilter(tag=LOGS, select=select)).mask(Flow(narrow))) == 1
     assert len(columns_of(select)) in (1, 2)
 

@@ -95,7 +95,9 @@ def test_a_severity_range_goes_from_low_to_high() -> None:
 
 
 def test_a_tag_that_nothing_has_is_told_with_those_there_are() -> None:
-    tags = "tags: kubearmor.alert, kubearmor.log, kubearmor.message, audit.x"
+    tags = (
+        "tags: kubearmor.alert, kubearmor.log, kubearmor.message, kubearmor.policy_change, audit.x"
+    )
     named = SetFilter(fields={"tag": "audit.x"})
     assert fault(named, DropFilter(tag="audit.y")) == (
         "$.filter[2].tag: no tag matches 'audit.y'", tags,

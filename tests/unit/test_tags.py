@@ -58,7 +58,9 @@ def test_a_pattern_that_matches_nothing_is_refused_with_the_tags_there_are(patte
     with pytest.raises(ConfigError) as caught:
         matching("$.match[0].tag", pattern, STREAM_TAGS)
     assert str(caught.value) == f"$.match[0].tag: no tag matches {pattern!r}"
-    assert caught.value.hint == "tags: kubearmor.alert, kubearmor.log, kubearmor.message"
+    assert caught.value.hint == (
+        "tags: kubearmor.alert, kubearmor.log, kubearmor.message, kubearmor.policy_change"
+    )
 
 
 @pytest.mark.parametrize("tag", ["a", "kubearmor.alert.apart", "A_b-c/d.0"])

@@ -43,6 +43,7 @@ COMMANDS: dict[str, Entry] = {
     "noise": Entry("noise", "What makes the volume, and the filter that removes it."),
     "gaps": Entry("gaps", "When events were or may have been lost, and why."),
     "nodes": Entry("nodes", "When each node was heard last."),
+    "policies": Entry("policies", "Deployed policies and what each did; one from events."),
     "setup": Entry("setup", "Put index templates into Elasticsearch or OpenSearch."),
     "migrate": Entry("migrate", "Move what is stored already: embedded store, old indices."),
     "report": Entry("report", "The overview and the lists as one HTML file."),

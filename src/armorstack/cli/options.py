@@ -46,6 +46,11 @@ ENGINE = (
     ),
 )  # fmt: skip
 
+POLICIES = (
+    click.option("--policies", multiple=True, metavar="PATH",
+                 help="YAML files or folders with the policies that are deployed."),
+)  # fmt: skip
+
 WEB = (
     click.option(
         "--listen", metavar="HOST:PORT",
@@ -84,6 +89,9 @@ def load_config(
         overrides["data_dir"] = str(Path(flags["data_dir"]).absolute())
     if web := _web(flags):
         overrides["web"] = web
+    if flags.get("policies"):
+        files = [str(Path(path).absolute()) for path in flags["policies"]]
+        overrides["policies"] = {"files": files}
     if flags.get("engine"):
         overrides["sink"] = {"elastic": {"type": "elastic", "urls": [flags["engine"]]}}
     if sources := _sources(flags):

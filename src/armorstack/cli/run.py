@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from armorstack.cli.options import (
     ENGINE,
+    POLICIES,
     SETTINGS,
     SOURCES,
     WEB,
@@ -39,7 +40,7 @@ nothing that was received is lost, whatever ends it. SIGHUP has the settings fil
 
 
 @click.command("run", epilog=EXAMPLES)
-@with_options(*SOURCES, *SETTINGS, *ENGINE, *WEB)
+@with_options(*SOURCES, *SETTINGS, *ENGINE, *POLICIES, *WEB)
 @click.option("--plain", is_flag=True, help="Lines instead of a live summary.")
 @click.option("--quiet", is_flag=True, help="Say nothing but what goes wrong, and the result.")
 def command(config_file: Path | None, plain: bool, quiet: bool, **flags: Any) -> None:

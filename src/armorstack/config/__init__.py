@@ -46,11 +46,22 @@ from armorstack.config.sources import (
     Tls,
     source_name,
 )
-from armorstack.config.tree import Config, Log, Spool, Web, WebTls
+from armorstack.config.tree import (
+    POLICIES,
+    Config,
+    Log,
+    Policies,
+    Spool,
+    Web,
+    WebTls,
+    changes_file,
+    own_sources,
+)
 
 __all__ = [
     "EVERY_TAG",
     "MIB",
+    "POLICIES",
     "Config",
     "DropFilter",
     "DuckdbSink",
@@ -64,6 +75,7 @@ __all__ = [
     "KeepFilter",
     "Log",
     "Match",
+    "Policies",
     "Preset",
     "PresetFilter",
     "RedactFilter",
@@ -85,9 +97,11 @@ __all__ = [
     "Web",
     "WebTls",
     "WebhookSink",
+    "changes_file",
     "check",
     "filter_name",
     "load",
+    "own_sources",
     "parse_address",
     "sinks_of",
     "source_name",

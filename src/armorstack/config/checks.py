@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from armorstack.config.filters import Filter, Match, PresetFilter
 from armorstack.config.sinks import ElasticSink, WebhookSink
 from armorstack.config.sources import RelaySource, source_name
-from armorstack.config.tree import Config, Web
+from armorstack.config.tree import POLICIES, Config, Web, own_sources
 from armorstack.errors import ConfigError
 
 ELASTIC_WAYS = ("password_file", "api_key_file", "token_file")
@@ -43,6 +43,10 @@ def check(config: Config) -> None:
     _check_names(
         "source", names, "give each source a name of its own: positions and metrics go by it"
     )
+    if own_sources(config) and POLICIES in names:
+        path = f"$.source[{names.index(POLICIES)}].name"
+        hint = "give it another name: changes of policies come by this one"
+        raise ConfigError(f"{path}: {POLICIES!r} is taken", hint=hint)
     if not config.sink:
         raise ConfigError("$.sink: no sink", hint="remove the empty table: DuckDB is the default")
     for name, sink in config.sink.items():

@@ -146,7 +146,7 @@ class ElasticSink(AnySink, frozen=True, tag="elastic"):
     compress: bool = True
     """Send bulk requests packed with gzip."""
     timeout_s: Annotated[float, Meta(ge=1, le=600)] = 60.0
-    """Time for one request."""
+    """Longest silence within a request."""
     keep_original: bool = False
     """Keep each event's bytes as they came, in event.original."""
 

@@ -1,13 +1,17 @@
 """The whole tree of settings, and the tables that are neither source, filter, match nor sink."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
 from armorstack.config.filters import Filter, Match
-from armorstack.config.scalars import MIB, Count, Positive
+from armorstack.config.scalars import MIB, Count, Positive, Seconds
 from armorstack.config.sinks import DuckdbSink, Sink
-from armorstack.config.sources import Source
+from armorstack.config.sources import FileSource, Source
+
+POLICIES = "policies"
+"""How the source of policy changes is called."""
 
 
 class Spool(Struct, frozen=True, forbid_unknown_fields=True):
@@ -25,6 +29,18 @@ class Spool(Struct, frozen=True, forbid_unknown_fields=True):
     """Bytes in memory, all sources together, past which receiving waits."""
     reserve_bytes: Count = 32 * MIB
     """Size of the file that is released when the disk is full, so that deletes can go on."""
+
+
+class Policies(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which KubeArmor policies are deployed, and what each did."""
+
+    files: tuple[str, ...] = ()
+    """YAML files with policies, and folders of them, such as a checkout of what is deployed; none:
+    policies are not watched."""
+    interval_s: Seconds = 300.0
+    """How often what each policy did is counted anew; a changed policy is counted at once."""
+    keep_deleted_days: Annotated[float, Meta(ge=0)] = 30.0
+    """How long a policy is still shown after it was deleted."""
 
 
 class WebTls(Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,7 +94,21 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     sink: dict[str, Sink] = field(default_factory=lambda: {"duckdb": DuckdbSink()})
     """Where events go: `[sink.NAME]`. Any such table replaces the default one, a DuckDB sink called
     `duckdb`; without a `type`, the name is the type where there is one, else `duckdb`."""
+    policies: Policies = field(default_factory=Policies)
+    """Which policies are watched."""
     web: Web = field(default_factory=Web)
     """Health, metrics and pages."""
     log: Log = field(default_factory=Log)
     """What the processes say about themselves, on standard error."""
+
+
+def changes_file(config: Config) -> Path:
+    """Where the worker writes changes of policies, for the receiver to take."""
+    return Path(config.data_dir) / "policies" / "changes.jsonl"
+
+
+def own_sources(config: Config) -> tuple[Source, ...]:
+    """Sources that nobody has to write into the settings."""
+    if not config.policies.files:
+        return ()
+    return (FileSource(path=str(changes_file(config)), name=POLICIES),)

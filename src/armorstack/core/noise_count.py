@@ -85,7 +85,7 @@ class Count:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that `add` needs besides `FOLD_KEY`."""
-        needed = {"stream"}.union(*(columns_of(s) for e in self._asked for s in e.selects))
+        needed = {"stream", "type"}.union(*(columns_of(s) for e in self._asked for s in e.selects))
         return tuple(name for name in SCHEMA.names if name in needed)
 
     def add(self, rows: pa.RecordBatch) -> None:

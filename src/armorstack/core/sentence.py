@@ -9,6 +9,7 @@ from typing import Any
 from armorstack.core.ecs.event_data import event_data
 from armorstack.core.ecs.operations import call_of
 from armorstack.core.ecs.verdict import actions
+from armorstack.core.policy_change import TYPE
 
 Row = dict[str, Any]
 
@@ -37,6 +38,8 @@ _PAST = {
 def sentence(row: Row) -> str:
     """What happened. `row` has columns of `SCHEMA`, absent ones missing or None."""
     if row.get("stream") == "message":
+        if row.get("type") == TYPE:
+            return f"Policy: {row.get('message') or '-'}"
         return (
             f"{row.get('level') or 'Message'} from node {_node(row)}: {row.get('message') or '-'}"
         )

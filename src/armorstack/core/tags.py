@@ -1,10 +1,10 @@
 """Tags as Fluentd has them, and their patterns.
 
-An event's tag is `kubearmor.alert`, `kubearmor.log` or `kubearmor.message`, unless a filter of
-type `set` gave it another. In a pattern `*` is one part of a tag, or a piece of one; `**` any
-number of parts, also none, or beside text whatever follows, dots too; `{a,b}` is a choice, without
-spaces; patterns stand side by side with a space (Fluentd's documentation, "How to control event
-routing").
+An event's tag is `kubearmor.alert`, `kubearmor.log` or `kubearmor.message`, of a changed policy
+`kubearmor.policy_change`, unless a filter of type `set` gave it another. In a pattern `*` is one
+part of a tag, or a piece of one; `**` any number of parts, also none, or beside text whatever
+follows, dots too; `{a,b}` is a choice, without spaces; patterns stand side by side with a space
+(Fluentd's documentation, "How to control event routing").
 """
 
 import re
@@ -14,7 +14,10 @@ from armorstack.core.fields import STREAMS
 from armorstack.errors import ConfigError
 
 PREFIX = "kubearmor."
-STREAM_TAGS = tuple(PREFIX + stream for stream in STREAMS)
+MESSAGE_TAG = PREFIX + "message"
+CHANGE_TAG = PREFIX + "policy_change"
+"""Of messages that tell a change of a policy."""
+STREAM_TAGS = (*(PREFIX + stream for stream in STREAMS), CHANGE_TAG)
 TAG = re.compile(r"[A-Za-z0-9_/-]+(\.[A-Za-z0-9_/-]+)*")
 _STARS = re.compile(r"\\\*\\\*|\\\*")
 _WILD = {r"\*": "[^.]*", r"\*\*": ".*"}

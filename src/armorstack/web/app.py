@@ -23,9 +23,11 @@ from armorstack.web.access.gate import Gate
 from armorstack.web.access.headers import SecurityHeaders
 from armorstack.web.access.porter import Porter
 from armorstack.web.desk import Desk, View
-from armorstack.web.pages import event, events, executed, sign_in, status
+from armorstack.web.pages import coverage, event, events, executed, policies, sign_in, status
 
-ROOMS = (boards, events, event, executed, status, sign_in, api, static_files)
+ROOMS = (
+    boards, policies, coverage, events, event, executed, status, sign_in, api, static_files,
+)  # fmt: skip
 """What has routes; each is given the desk."""
 
 

@@ -7,7 +7,7 @@ Invariant: a page of an entity is its board with the entity picked, so what else
 too: `/policy?policy=x&pod=y` is one policy in one pod. Must not go here: how a panel looks.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from markupsafe import Markup
 from msgspec import Struct
@@ -26,6 +26,8 @@ from armorstack.web import board_notes, listings, panels
 from armorstack.web.charts.element import joined
 from armorstack.web.desk import Desk, answer, asked_of, grant_of, store_for
 from armorstack.web.links import EVENTS, Links
+from armorstack.web.pages import policy_deployed
+from armorstack.web.pages.policy_deployed import About, Watched
 from armorstack.web.panel_answers import Answers
 from armorstack.web.render import page
 
@@ -54,7 +56,9 @@ ENTITIES = (
     Site("/namespace", boards.NAMESPACE, "/namespaces"),
     Site("/node", boards.NODE, "/nodes"),
 )
-LISTS = tuple(Site(f"/{board.id}", board) for board in boards.LISTS.values())
+POLICIES = Site("/policies", boards.POLICIES)
+"""Whose route stands in `pages/policies.py`, which shows the deployed ones where it can."""
+LISTS = tuple(Site(f"/{each.id}", each) for each in boards.LISTS.values() if each.id != "policies")
 
 
 class Shown(Struct, frozen=True):
@@ -63,13 +67,15 @@ class Shown(Struct, frozen=True):
     drawn: tuple[panels.Drawn, ...]
     note: Markup
     nothing: board_notes.Nothing | None
+    deployed: tuple[About, ...] = ()
+    """Of a policy: what is known of those of its name."""
 
 
 def routes(desk: Desk) -> list[Route]:
     """The routes of all boards and lists."""
     overview = [Route(OVERVIEW.path, _board(desk, OVERVIEW), name="overview")]
     entities = [Route(site.path, _entity(desk, site)) for site in ENTITIES]
-    return overview + entities + [Route(site.path, _list(desk, site)) for site in LISTS]
+    return overview + entities + [Route(site.path, listed(desk, site)) for site in LISTS]
 
 
 def _board(desk: Desk, site: Site) -> Endpoint:
@@ -94,7 +100,12 @@ async def _answered(request: Request, desk: Desk, site: Site, asked: Asked) -> R
     # When a node was heard says something of namespaces that not everybody may read.
     sees_all = site.board is boards.NODE and grant_of(request).namespaces is None
     nodes = desk.view.nodes if sees_all else tuple
-    shown = await answer(request, lambda budget: _shown(site, links, store, nodes, budget), SECONDS)
+    watched = Watched(desk.book, grant_of(request).namespaces)
+
+    def work(budget: Budget) -> Shown:
+        return _shown(site, links, store, nodes, budget, watched)
+
+    shown = await answer(request, work, SECONDS)
     name = named(asked, site.board.id)
     return page(
         request, "board.html", asked=asked, shown=shown, board=site.board, name=name,
@@ -105,24 +116,34 @@ async def _answered(request: Request, desk: Desk, site: Site, asked: Asked) -> R
 
 
 def _shown(
-    site: Site, links: Links, store: EventStore, nodes: Callable[[], Heard], budget: Budget
+    site: Site, links: Links, store: EventStore, nodes: Callable[[], Heard], budget: Budget,
+    watched: Watched,
 ) -> Shown:  # fmt: skip
     with store.at_one_moment() as moment:
         answers = Answers(site.board, links.asked, moment, budget)
         drawn = panels.draw(site.board, answers, links)
-        note = joined([board_notes.posture(answers, links), board_notes.heard(nodes(), links)])
-        return Shown(drawn, note, board_notes.nothing(answers, links, moment))
+        notes = [board_notes.posture(answers, links), board_notes.heard(nodes(), links)]
+        deployed: tuple[About, ...] = ()
+        if site.board is boards.POLICY:
+            deployed = policy_deployed.about(watched, links, moment, budget)
+            notes.append(policy_deployed.unknown(watched, links.asked, deployed))
+        elif site.board is boards.POD:
+            notes.append(policy_deployed.selecting(watched, links.asked))
+        nothing = board_notes.nothing(answers, links, moment)
+        return Shown(drawn, joined(notes), nothing, deployed)
 
 
-def _list(desk: Desk, site: Site) -> Endpoint:
+def listed(desk: Desk, site: Site, note: Markup = Markup(), also: Sequence[str] = ()) -> Endpoint:
+    """The endpoint of a list of what alerts name; `note` stands above it, `also` are parameters
+    that it knows besides."""
     panel = site.board.panels[0]
 
     async def endpoint(request: Request) -> Response:
-        asked = asked_of(request, desk, (*ALSO, *listings.ALSO))
+        asked = asked_of(request, desk, (*ALSO, *listings.ALSO, *also))
         store, links = store_for(request, desk), Links(asked, site.path)
         listings.sorting(asked, panel)
         shown = await answer(
-            request, lambda budget: _listed(site, panel, links, store, budget), SECONDS
+            request, lambda budget: _listed(site, panel, links, store, budget, note), SECONDS
         )
         return page(request, "board_list.html", asked=asked, board=site.board, shown=shown,
                     panel=panel)  # fmt: skip
@@ -130,11 +151,13 @@ def _list(desk: Desk, site: Site) -> Endpoint:
     return endpoint
 
 
-def _listed(site: Site, panel: Panel, links: Links, store: EventStore, budget: Budget) -> Shown:
+def _listed(
+    site: Site, panel: Panel, links: Links, store: EventStore, budget: Budget, note: Markup
+) -> Shown:  # fmt: skip
     with store.at_one_moment() as moment:
         answers = Answers(site.board, links.asked, moment, budget)
         drawn = (panels.Drawn(panel, listings.draw(panel, answers, links)),)
-        return Shown(drawn, Markup(), board_notes.nothing(answers, links, moment))
+        return Shown(drawn, note, board_notes.nothing(answers, links, moment))
 
 
 def named(asked: Asked, entity: str) -> str:

@@ -18,7 +18,7 @@ from armorstack.web.desk import Grant
 NAVIGATION = (
     ("Overview", "/", ()),
     ("Events", "/events", ()),
-    ("Policies", "/policies", ("/policy",)),
+    ("Policies", "/policies", ("/policy", "/coverage")),
     ("Pods", "/pods", ("/pod",)),
     ("Namespaces", "/namespaces", ("/namespace",)),
     ("Nodes", "/nodes", ("/node",)),

@@ -17,6 +17,7 @@ from armorstack.core.query.asked import Asked, parse_asked
 from armorstack.core.query.parse import parse
 from armorstack.errors import AccessError
 from armorstack.health import Health
+from armorstack.policies.book import Book
 from armorstack.store.budget import QUESTION_S, Budget
 from armorstack.store.contract import EventStore
 
@@ -70,6 +71,8 @@ class Desk(Struct, frozen=True):
     store: Callable[[], EventStore]
     """The store; raises StoreError where there is none that can be asked, with what to do."""
     now_us: Callable[[], int]
+    book: Book | None = None
+    """What is known of deployed policies; None: they are not watched."""
 
 
 def grant_of(request: Request) -> Grant:

@@ -6,7 +6,7 @@ events, ties by name. Must not go here: routes.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -52,16 +52,24 @@ class Sorting(Struct, frozen=True):
 
 def sorting(asked: Asked, panel: Panel) -> Sorting:
     """What the URL says. Raises ParameterError."""
-    by, size = asked.get("sort", "count"), asked.get("size", str(panel.size))
-    order = asked.get("order") or _first_order(by)
-    if by not in SORTS:
-        raise _wrong("sort", by, tuple(SORTS))
+    return ordered(asked, SORTS, "count", panel.size, ("name",))
+
+
+def ordered(
+    asked: Asked, sorts: Collection[str], by: str, size: int, texts: Sequence[str]
+) -> Sorting:  # fmt: skip
+    """What the URL says of a list that can be sorted so, and is by `by`, with `size` lines, unless
+    it says otherwise; `texts` begin with A. Raises ParameterError."""
+    by, told = asked.get("sort", by), asked.get("size", str(size))
+    order = asked.get("order") or ORDERS[by not in texts]
+    if by not in sorts:
+        raise _wrong("sort", by, tuple(sorts))
     if order not in ORDERS:
         raise _wrong("order", order, ORDERS)
-    if not (size.isascii() and size.isdigit() and 1 <= int(size[:6]) <= MOST):
-        raise ParameterError(f"size: {size!r} is no number of lines", parameter="size",
+    if not (told.isascii() and told.isdigit() and 1 <= int(told[:6]) <= MOST):
+        raise ParameterError(f"size: {told!r} is no number of lines", parameter="size",
                              hint=f"say 1 to {MOST}")  # fmt: skip
-    return Sorting(by, order, int(size))
+    return Sorting(by, order, int(told))
 
 
 def draw(panel: Panel, answers: Answers, links: Links) -> Markup:

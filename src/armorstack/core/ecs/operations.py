@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from armorstack.core.ecs.draft import Draft, Row
 from armorstack.core.ecs.event_data import Pairs
+from armorstack.core.policy_change import DONE, TYPE
 
 LONGEST_ARGS = 1024
 """Parts of a command line that are kept one by one; the line itself is kept whole."""
@@ -158,7 +159,10 @@ MESSAGE = Act(None, "message")
 
 
 def message(row: Row, pairs: Pairs, draft: Draft) -> Act:
-    """KubeArmor's own log line; ECS has no category for it."""
+    """KubeArmor's own log line, for which ECS has no category, or a change of a policy."""
+    if row["type"] == TYPE and row["operation"] in DONE:
+        action, type_ = DONE[row["operation"]]
+        return Act("configuration", action, (type_,))
     return MESSAGE
 
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from armorstack.core.ecs.draft import ROOT, Document, Draft, Row
 from armorstack.core.mitre import FRAMEWORK, Attack, find_attack
+from armorstack.core.policy_change import TYPE, kind_of
 
 DEFAULT_POSTURE = "DefaultPosture"
 LONGEST_REMEMBERED = 512
@@ -64,7 +65,8 @@ def _threat(attack: Attack) -> Document:
 
 def add_tags(row: Row, draft: Draft) -> None:
     """The policy's tags, and the ATT&CK references in them."""
-    tags, listed = row["tags"] or "", tuple(row["atags"] or ())
+    tags = row["tags"] or ""
+    listed = tuple(tag for tag in row["atags"] or () if tag is not None)
     if not tags and not listed:
         return
     is_short = len(tags) + sum(map(len, listed)) <= LONGEST_REMEMBERED
@@ -79,6 +81,8 @@ def ruleset(row: Row) -> str | None:
     """The kind of the policy, or that the default posture decided, for want of one."""
     if row["policy_name"] == DEFAULT_POSTURE:
         return DEFAULT_POSTURE
+    if row["type"] == TYPE:
+        return kind_of(row["resource"]) or None
     return RULESETS.get(row["type"] or "")
 
 

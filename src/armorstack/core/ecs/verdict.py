@@ -9,6 +9,7 @@ Must not go here: what the act itself is (`operations`, `network`).
 from armorstack.core.ecs.draft import Document, Row
 from armorstack.core.ecs.network import FIREWALL
 from armorstack.core.ecs.operations import Act
+from armorstack.core.policy_change import TYPE
 
 DATASETS = {
     "alert": "kubearmor.alerts",
@@ -20,6 +21,7 @@ _STREAMS_BY_TYPE = {
     "ContainerLog": "log",
     "HostLog": "log",
     "Message": "message",
+    TYPE: "message",
 }
 
 

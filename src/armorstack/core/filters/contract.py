@@ -16,8 +16,9 @@ import pyarrow.compute as pc
 from msgspec import Struct
 
 from armorstack.core.gap import Gap
+from armorstack.core.policy_change import TYPE
 from armorstack.core.select import Columns, Selector
-from armorstack.core.tags import PREFIX
+from armorstack.core.tags import CHANGE_TAG, MESSAGE_TAG, PREFIX
 
 
 class Flow:
@@ -44,7 +45,9 @@ class Flow:
         """The tag of each row."""
         if self.own_tags is not None:
             return self.own_tags
-        return pc.binary_join_element_wise(PREFIX, self.columns.text("stream"), "")
+        tags = pc.binary_join_element_wise(PREFIX, self.columns.text("stream"), "")
+        changes = pc.and_(pc.equal(tags, MESSAGE_TAG), pc.equal(self.columns.text("type"), TYPE))
+        return pc.if_else(changes, CHANGE_TAG, tags) if pc.any(changes).as_py() else tags
 
     def only(self, mask: pa.BooleanArray) -> "Flow":
         """The rows where the mask is true; this flow itself where that is all of them."""

@@ -8,6 +8,7 @@ import re
 
 from msgspec import Struct
 
+from armorstack.core.policy_change import TYPE
 from armorstack.core.query.names import FACETS, QUERY_FIELDS, canonical
 
 KEYWORDS = {"and": "both", "or": "either of them", "not": "what follows is not so"}
@@ -15,7 +16,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "stream": ("alert", "log", "message"),
     "type": (
         "MatchedPolicy", "MatchedHostPolicy", "MatchedNetworkPolicy", "SystemEvent",
-        "ContainerLog", "HostLog", "Message",
+        "ContainerLog", "HostLog", "Message", TYPE,
     ),
     "operation": (
         "Process", "File", "Network", "Syscall", "Capabilities", "Device", "NetworkFirewall",

@@ -9,6 +9,7 @@ from typing import Any
 
 from armorstack import __version__
 from armorstack.core.query.names import QUERY_FIELDS, QueryField
+from armorstack.web.api import policies
 from armorstack.web.api.endpoint import PREFIX, Endpoint, common
 from armorstack.web.api.parameters import Parameter, Schema
 from armorstack.web.api.shapes import ID, SCHEMAS, reference
@@ -48,7 +49,7 @@ def describe(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
         "security": [{"token": []}],
         "paths": {PREFIX + each.path: {"get": _operation(each)} for each in endpoints},
         "components": {
-            "schemas": SCHEMAS,
+            "schemas": SCHEMAS | policies.SCHEMAS,
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }  # fmt: skip

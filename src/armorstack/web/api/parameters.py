@@ -80,6 +80,21 @@ class Choice(Parameter[W]):
         return {"type": "string", "enum": list(self._words), "default": self.default}
 
 
+class Text(Parameter[str]):
+    """Any text, nothing unless said otherwise."""
+
+    def __init__(self, name: str, doc: str) -> None:
+        super().__init__(name, doc, "")
+
+    def read(self, said: Sequence[str]) -> str:
+        """The last that was said."""
+        return said[-1]
+
+    def schema(self) -> Schema:
+        """A text."""
+        return {"type": "string", "default": ""}
+
+
 class FieldName(Parameter[str]):
     """A field by any of its names; given as its canonical one."""
 

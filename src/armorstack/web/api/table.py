@@ -6,7 +6,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from armorstack.store.forms import csv, parquet
-from armorstack.web.api import answers, errors, events, export, snapshot, stream
+from armorstack.web.api import answers, errors, events, export, policies, snapshot, stream
 from armorstack.web.api.description import describe
 from armorstack.web.api.endpoint import Call, Endpoint
 from armorstack.web.api.feed import Feed
@@ -73,6 +73,11 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         path="/health", summary="How the whole is doing",
         doc="A token with named namespaces is told the status and its newest event only.",
         answers={JSON: reference("Health")}, handler=answers.health,
+    ),
+    Endpoint(
+        path="/policies", summary="The policies that are watched, and what each did",
+        parameters=policies.PARAMETERS, answers={JSON: reference("Policies")},
+        handler=policies.policies,
     ),
     Endpoint(
         path="/stream", summary="Events as they arrive, by server-sent events", asks="question",
