@@ -126,6 +126,16 @@ def test_a_block_keeps_everything(make: Make) -> None:
         sink.write(batch(1, "abc"))
 
 
+def test_after_a_refusal_no_more_is_sent_or_even_made(make: Make) -> None:
+    sink, server = make(
+        says(403, b'{"error":{"type":"security_exception","reason":"denied"}}'),
+        batch_events=1, concurrency=1,
+    )  # fmt: skip
+    with pytest.raises(EngineError, match="security_exception"):
+        sink.write(batch(1, "abcde"))
+    assert len(server.bodies) == 1
+
+
 def test_a_missing_right_says_what_mends_it(make: Make) -> None:
     sink, _ = make(says(403, b'{"error":{"type":"security_exception","reason":"denied"}}'))
     with pytest.raises(EngineError, match="security_exception: denied") as caught:

@@ -168,3 +168,14 @@ def test_most_events_of_a_cluster_are_made_by_moulds(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(printed, "to_stored", counted)
     assert by_moulds(batch) == wanted
     assert alone == 0
+
+
+def test_a_batch_of_several_portions_is_whole_and_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(printed, "PORTION", 7)
+    events = [row for name in RECORDED_FILES for row in recorded_rows(name)[:9]]
+    odd = events[0] | {"extra": "{}"}
+    for each in (events, [*events, odd, *events]):
+        batch = batch_of(each)
+        portions = list(Printer().lines(batch, [b""] * len(each)))
+        assert [len(some) for some in portions[:-1]] == [7] * (len(portions) - 1)
+        assert by_moulds(batch) == one_by_one(batch)
