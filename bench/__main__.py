@@ -2,7 +2,7 @@
 
 Fails when the load source gives fewer events than the figures need to mean anything; a figure
 that misses its target is shown, and judged by people. `--pages` measures the read side instead,
-`--engines` the way to Elasticsearch and OpenSearch.
+`--engines` the way to Elasticsearch and OpenSearch, `--policies` a large cluster's policies.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from typing import Any
 from msgspec.structs import replace
 from rich.console import Console
 
-from bench import engines, pages, past, report
+from bench import engines, pages, past, policies, report
 from bench.children import BenchError
 from bench.plan import QUICK, Note, Plan, figures, measure
 from bench.targets import SOURCE_EVENTS_PER_S
@@ -30,6 +30,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--events", type=int, help="events of a flat-out run")
     parser.add_argument("--seconds", type=float, help="length of the run at 10,000 events/s")
     parser.add_argument("--engines", action="store_true", help="the way to search engines")
+    parser.add_argument("--policies", action="store_true", help="2,000 policies, 5,000 pods")
     parser.add_argument("--pages", action="store_true", help="pages, tail, export of 10 million")
     parser.add_argument(
         "--past", type=Path, metavar="DIR",
@@ -62,6 +63,8 @@ def measure_and_show(work: Callable[[Note], dict[str, Any]]) -> dict[str, Any]:
 def work_of(options: argparse.Namespace) -> Callable[[Note], dict[str, Any]]:
     """What the command line asks to be measured."""
     plan = plan_of(options)
+    if options.policies:
+        return policies.measure
     if options.engines:
         return lambda note: engines.measure(plan, note)
     if options.pages:

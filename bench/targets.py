@@ -36,5 +36,8 @@ TARGETS: tuple[Target, ...] = (
     Target("null_bulk_peak_rss_mb", 250, "MB of receiver and worker towards it at 10,000 events/s"),
     Target("engine_cpu_ratio", 0.25, "our CPU in that of a real OpenSearch"),
     Target("engine_latency_p95_s", 2.0, "s from sending to found in OpenSearch, 95 %"),
+    Target("policies_build_s", 10, "s of CPU to take in 2,000 policies and 5,000 pods"),
+    Target("policies_pod_worst_ms", 50, "ms of CPU for a change of a pod, worst"),
+    Target("policies_rss_mb", 200, "MB with 2,000 policies and 5,000 pods"),
     Target("events_lost", 0, "events lost at 20,000/s and by a store that stalls"),
 )

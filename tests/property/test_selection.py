@@ -18,14 +18,22 @@ KEYS, VALUES = ("app", "tier", "zone"), ("a", "b", "")
 labels = st.dictionaries(st.sampled_from(KEYS), st.sampled_from(VALUES), max_size=3)
 theirs = labels | labels.map(lambda found: found | {HOST_KEY: "node-1"})
 pairs = st.builds("{}={}".format, st.sampled_from(KEYS), st.sampled_from(VALUES)) | st.just("app")
+
+
+def expressions_of(
+    keys: list[str], values: st.SearchStrategy[str]
+) -> st.SearchStrategy[Expression]:
+    return st.builds(
+        Expression, st.sampled_from(keys), st.sampled_from(["In", "NotIn", "NotIn", "Exists"]),
+        st.lists(values, max_size=3).map(tuple),
+    )  # fmt: skip
+
+
 expressions = st.lists(
-    st.builds(
-        Expression, st.sampled_from(["label", "namespace", "other"]),
-        st.sampled_from(["In", "NotIn", "Exists"]),
-        st.lists(pairs | st.sampled_from(NAMESPACES), max_size=3).map(tuple),
-    ),
+    expressions_of(["label", "label", "other"], pairs)
+    | expressions_of(["namespace"], st.sampled_from(NAMESPACES)),
     max_size=3,
-).map(tuple)  # fmt: skip
+).map(tuple)
 wanted_labels = st.builds(
     dict[str, str].__or__, labels,
     st.dictionaries(
@@ -100,6 +108,27 @@ def by_the_book(policy: Policy, pod: Pod) -> bool:
 @settings(max_examples=400)
 def test_plain_evaluation_is_what_kubearmor_does(policy: Policy, pod: Pod) -> None:
     assert selects(policy, pod) == by_the_book(policy, pod)
+
+
+@pytest.mark.parametrize(
+    ("expressions", "is_meant"),
+    [
+        ([("In", "app=a")], True), ([("In", "app=b")], False), ([("In", "app")], False),
+        ([("NotIn", "app=a")], False), ([("NotIn", "app=b")], True), ([("NotIn", "app")], True),
+        ([("In", "app=b"), ("In", "app=a")], True),
+        ([("NotIn", "app=b"), ("In", "tier=x")], True),
+        ([("NotIn", "app=a"), ("In", "app=a")], False),
+        ([("In", "app=a"), ("NotIn", "app=a")], True),
+        ([("Exists", "app=a")], True),
+    ],
+)  # fmt: skip
+def test_not_in_decides_alone_unless_it_stands_behind_an_in(
+    expressions: list[tuple[str, str]], is_meant: bool
+) -> None:
+    told = tuple(Expression("label", operator, (value,)) for operator, value in expressions)
+    policy = Policy("u", "KubeArmorPolicy", "shop", "p", {}, Selector({}, told))
+    pod = Pod("shop", "x", labels={"app": "a"})
+    assert selects(policy, pod) == by_the_book(policy, pod) == is_meant
 
 
 @given(policies(), nodes)
@@ -179,8 +208,9 @@ Machine.TestCase.settings = settings(
 )  # fmt: skip
 TestSelection = Machine.TestCase
 
+finite = st.floats(allow_nan=False, allow_infinity=False)
 json = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.floats(allow_nan=False),
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | finite,
     lambda inner: (
         st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
     ),

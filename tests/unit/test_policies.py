@@ -25,7 +25,7 @@ from armorstack.policies.document import (
     not_deployed,
 )
 from armorstack.policies.files import read_files
-from armorstack.policies.objects import Pod, node_of, pod_of
+from armorstack.policies.objects import Node, Pod, node_of, pod_of
 from armorstack.policies.policy import policy_of
 from armorstack.policies.selection import Selection
 from armorstack.policies.selector import containers_of, words
@@ -36,9 +36,13 @@ NOW_US = 1_795_443_038_000_000
 NOBODY = Selected()
 SOMEBODY = Selected(frozenset({("shop", "cart")}))
 SHELL = "KubeArmorPolicy shop/block-shell"
-DEEP: list[Any] = []
-for _ in range(5_000):
-    DEEP = [DEEP]
+
+
+def nested(levels: int) -> list[Any]:
+    within: list[Any] = []
+    for _ in range(levels):
+        within = [within]
+    return within
 
 
 def test_what_a_rule_does_not_say_its_section_says_else_its_policy() -> None:
@@ -94,7 +98,8 @@ def test_who_wrote_the_spec_and_when_is_in_its_managed_fields() -> None:
         (policy_object(x={None: 1}), f"{SHELL}: cannot be written as JSON"),
         (policy_object(x="\ud800"), f"{SHELL}: cannot be written as JSON"),
         (policy_object(x=10**5_000), f"{SHELL}: cannot be written as JSON"),
-        (policy_object(x=DEEP), f"{SHELL}: cannot be written as JSON"),
+        (policy_object(x=nested(100)), f"{SHELL}: cannot be written as JSON"),
+        (policy_object(x=nested(5_000)), f"{SHELL}: cannot be written as JSON"),
     ],
 )
 def test_what_is_no_policy_is_refused_by_name(found: dict[str, Any], told: str) -> None:
@@ -131,6 +136,13 @@ def test_a_document_is_bounded_and_says_how_many_there_are() -> None:
     assert (len(document.pods), document.pods_count) == (MOST_NAMES, 1_500)
     assert (len(document.rules), document.rules_count) == (200, 9_000)
     assert len(document.yaml) <= LONGEST_YAML + 20
+
+
+def test_a_deep_spec_is_hashed_shown_and_compared_as_any_other() -> None:
+    policy = policy_of(policy_object(x=nested(90)))
+    document = document_of(policy, SOMEBODY, Counts(), NOW_US)
+    assert yaml.safe_load(document.yaml) == policy.spec
+    assert len(list(spec_diff(policy.spec, {"x": nested(80)}))) == 1
 
 
 def test_hostile_text_of_a_policy_is_made_fit_to_be_shown() -> None:
@@ -189,12 +201,18 @@ def test_containers_are_named_by_a_label_that_is_none(written: str, names: tuple
 
 
 def test_a_pod_belongs_to_the_deployment_behind_its_replica_set() -> None:
-    owners = [{"kind": "ReplicaSet", "name": "cart-76ddc6", "controller": True}]
+    owners = [
+        {"kind": "Backup", "name": "nightly"},
+        {"kind": "ReplicaSet", "name": "cart-76ddc6", "controller": True},
+    ]
     about = {"namespace": "shop", "name": "cart-76ddc6-x", "uid": "p",
              "labels": {"pod-template-hash": "76ddc6"}, "ownerReferences": owners}  # fmt: skip
     pod = pod_of({"metadata": about, "spec": {"nodeName": "n1", "containers": [{"name": "web"}]}})
     assert (pod.owner_kind, pod.owner_name, pod.node) == ("Deployment", "cart", "n1")
     assert pod.containers == ("web",)
+    odd = [{"kind": "ReplicaSet", "name": "cart-", "controller": True}]
+    found = pod_of({"metadata": about | {"labels": {}, "ownerReferences": odd}})
+    assert (found.owner_kind, found.owner_name) == ("ReplicaSet", "cart-")
     bare = pod_of({"metadata": about | {"labels": {}}})
     assert (bare.owner_kind, bare.owner_name) == ("ReplicaSet", "cart-76ddc6")
     assert pod_of({"metadata": None, "spec": 3}) == Pod("", "")
@@ -371,3 +389,34 @@ def test_choices_narrow_and_a_reader_of_namespaces_sees_those_alone() -> None:
     assert [d.name for d in visible(documents, ["shop"])] == ["a", "x"]
     assert visible(documents, None) == documents
     assert states_of(documents) == {"never fired": 3, "not deployed": 1}
+
+
+# --- cases that random ones rarely reach ---
+
+
+def test_a_broken_item_of_a_list_harms_no_other_item(tmp_path: Path) -> None:
+    items = [policy_object(""), policy_object("good")]
+    write_policies(tmp_path / "a.yaml", {"apiVersion": "v1", "kind": "List", "items": items})
+    found = read_files([str(tmp_path)])
+    assert [policy.name for policy in found.policies.values()] == ["good"]
+    assert [fault.sentence for fault in found.faults] == ["KubeArmorPolicy: metadata.name: missing"]
+
+
+def test_true_and_1_are_not_the_same() -> None:
+    (found,) = spec_diff({"ownerOnly": True}, {"ownerOnly": 1})
+    assert (found.path, found.before, found.after) == (("ownerOnly",), True, 1)
+
+
+def test_who_gets_other_labels_is_selected_by_those() -> None:
+    selection = Selection()
+    pods = policy_of(policy_object(selector={"matchLabels": {"app": "a"}}))
+    labels = {"matchLabels": {"os": "linux"}}
+    nodes = policy_of(policy_object("h", kind="KubeArmorHostPolicy", nodeSelector=labels))
+    selection.put_policy(pods)
+    selection.put_policy(nodes)
+    for app, os, is_selected in (("a", "linux", True), ("b", "other", False), ("a", "linux", True)):
+        selection.put_pod(Pod("shop", "cart", uid="same", labels={"app": app}))
+        selection.put_node(Node("node-1", labels={"os": os}))
+        assert bool(selection.pods_of(pods.uid)) == is_selected
+        assert selection.policies_of(("shop", "cart")) == ({pods.uid} if is_selected else set())
+        assert bool(selection.nodes_of(nodes.uid)) == is_selected

@@ -18,7 +18,6 @@ from armorstack.core.batch import SCHEMA, Rejected
 from armorstack.core.fields import FIELDS, STREAMS, Field, Stream
 from armorstack.core.frames import Group, Part
 from armorstack.core.ids import ids
-from armorstack.core.policy_change import TYPE
 from armorstack.core.rebuild import Spelling, differences, from_micros
 from armorstack.core.times import is_canonical, parse_time, seconds_to_micros
 
@@ -58,7 +57,7 @@ def stream_of(row: Mapping[str, Any]) -> Stream:
     By Type where that decides; MatchedNetworkPolicy comes on both streams (quirk 12) and is an
     alert only with a policy's fields, as is a Type that nobody knows yet.
     """
-    if row["type"] in ("Message", TYPE) or row["level"] is not None:
+    if row["type"] == "Message" or row["level"] is not None:
         return "message"
     if row["type"] in _ALERT_TYPES:
         return "alert"

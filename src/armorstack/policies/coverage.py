@@ -4,6 +4,8 @@ A cluster policy covers the pods that it selects as any other does. Invariant: e
 one of the two lists of its namespace. Must not go here: events.
 """
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from armorstack.policies.selection import PodKey, Selection
@@ -37,6 +39,13 @@ class Coverage(Struct, frozen=True):
     def bare(self) -> int:
         """How many no policy selects."""
         return sum(len(each.bare) for each in self.namespaces)
+
+
+def within(coverage: Coverage, namespaces: Sequence[str] | None) -> Coverage:
+    """The part that somebody may see who may read these namespaces; None: all of it."""
+    if namespaces is None:
+        return coverage
+    return Coverage(tuple(each for each in coverage.namespaces if each.namespace in namespaces))
 
 
 def coverage_of(selection: Selection) -> Coverage:

@@ -28,6 +28,7 @@ MOST_NAMES = 1_000
 MOST_RULES = 200
 LONGEST_YAML = 64 * 1024
 LONGEST_TEXT = 400
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 NOT_DEPLOYED = "not-deployed/"
 """How the uid of a document begins that no object stands for."""
 
@@ -153,7 +154,9 @@ def rule_text(rule: Rule) -> str:
 def yaml_of(spec: Mapping[str, object]) -> str:
     """The spec as people write it; cut where it is long."""
     try:
-        written = str(yaml.safe_dump(spec, sort_keys=False, allow_unicode=True, width=100))
+        written = str(
+            yaml.dump(spec, Dumper=_DUMPER, sort_keys=False, allow_unicode=True, width=100)
+        )
     except yaml.YAMLError:
         written = msgspec.json.format(msgspec.json.encode(spec)).decode()
     if len(written) > LONGEST_YAML:

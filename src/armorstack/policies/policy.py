@@ -32,6 +32,8 @@ _FORMS = {
     "matchSyscalls": ("syscall",),
 }  # fmt: skip
 """List of a section → the members that say what is matched; the first that is there does."""
+DEEPEST = 100
+"""Levels of an object; a policy has ten."""
 _FLAGS = ("recursive", "ownerOnly", "readOnly")
 
 
@@ -140,7 +142,9 @@ def spec_hash(spec: Mapping[str, Any]) -> str:
 def _as_json(found: Mapping[str, Any]) -> Mapping[str, Any]:
     """The object as JSON has it. A file's may hold dates, and names that are numbers."""
     try:
-        return mapping(msgspec.json.decode(msgspec.json.encode(found)))
+        read = msgspec.json.decode(msgspec.json.encode(found))
+        _check_depth(read)
+        return mapping(read)
     except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
         about = mapping(found.get("metadata"))
         kind, *rest = (
@@ -149,8 +153,18 @@ def _as_json(found: Mapping[str, Any]) -> Mapping[str, Any]:
         )
         raise PolicyError(
             f"{title(kind or 'object', *rest).strip()}: cannot be written as JSON",
-            hint="names are texts, texts are whole characters, and nothing is endlessly deep",
+            hint=f"names are texts, texts whole characters, and {DEEPEST} levels the most",
         ) from error
+
+
+def _check_depth(read: Any) -> None:
+    """Raises ValueError, so that whatever goes down into a spec comes back."""
+    level = [read]
+    for _ in range(DEEPEST):
+        within = [each.values() if isinstance(each, dict) else items(each) for each in level]
+        if not (level := [value for values in within for value in values]):
+            return
+    raise ValueError
 
 
 def _kind(found: Mapping[str, Any]) -> Kind:

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from armorstack.policies.objects import Node, Pod
 from armorstack.policies.policy import Policy
-from armorstack.policies.selector import plain_labels, selects, selects_node
+from armorstack.policies.selector import Asked, asked_of, is_meant, plain_labels, selects_node
 
 PodKey: TypeAlias = tuple[str, str]
 """Namespace and name."""
@@ -31,6 +31,8 @@ class Selection:
         """Namespace → its pods."""
         self._by_pair: dict[tuple[str, _Pair | None], set[str]] = {}
         """Namespace (empty: any) and a label that is wanted (None: none is) → policies."""
+        self._asked: dict[str, Asked] = {}
+        """Of all policies that are for pods."""
         self._policies_of: dict[PodKey, frozenset[str]] = {}
         self._pods_of: dict[str, set[PodKey]] = {}
         self._nodes_of: dict[str, set[str]] = {}
@@ -41,14 +43,16 @@ class Selection:
         uid = policy.uid
         self.policies[uid] = policy
         self._pods_of[uid] = set()
-        if policy.kind == "KubeArmorHostPolicy":
+        asked = asked_of(policy)
+        if asked is None:
             self._nodes_of[uid] = {
                 node.name for node in self.nodes.values() if selects_node(policy, node)
             }
             return
+        self._asked[uid] = asked
         self._by_pair.setdefault(_place(policy), set()).add(uid)
         for key in list(self._candidates(policy)):
-            if selects(policy, self.pods[key]):
+            if is_meant(asked, self.pods[key]):
                 self._pods_of[uid].add(key)
                 self._policies_of[key] = self._policies_of.get(key, _NOBODY) | {uid}
 
@@ -58,6 +62,7 @@ class Selection:
         if policy is None:
             return
         self._nodes_of.pop(uid, None)
+        self._asked.pop(uid, None)
         for key in self._pods_of.pop(uid, set()):
             self._policies_of[key] = self._policies_of[key] - {uid}
         if (found := self._by_pair.get(_place(policy))) is not None:
@@ -73,7 +78,7 @@ class Selection:
         if before is not None and before.labels == pod.labels:
             return
         self._pods_in.setdefault(pod.namespace, set()).add(key)
-        found = frozenset(uid for uid in self._asked(pod) if selects(self.policies[uid], pod))
+        found = frozenset(uid for uid in self._tried(pod) if is_meant(self._asked[uid], pod))
         known = self._policies_of.get(key, _NOBODY)
         for uid in known - found:
             self._pods_of[uid].discard(key)
@@ -140,7 +145,7 @@ class Selection:
             return self._pods_in.get(policy.namespace, set())
         return self.pods
 
-    def _asked(self, pod: Pod) -> Iterator[str]:
+    def _tried(self, pod: Pod) -> Iterator[str]:
         """Policies that may select the pod."""
         pairs: list[_Pair | None] = [None, *pod.labels.items()]
         for pair in pairs:

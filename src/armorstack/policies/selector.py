@@ -6,8 +6,9 @@ set of which any will do, and a `NotIn` that stands behind an `In` is not looked
 have both, `NotIn` alone decides. Must not go here: remembering anything.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import lru_cache
+from typing import TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,6 +21,10 @@ CONTAINER_KEY = "kubearmor.io/container.name"
 """Among the labels of a policy: no label, but a list of containers, `[a, b]`."""
 HOST_KEY = "kubearmor.io/hostname"
 """Among the labels of a host policy: a pattern of the node's name."""
+
+
+_Pair: TypeAlias = tuple[str, ...]
+_NO_PAIR: frozenset[_Pair] = frozenset()
 
 
 class Wanted(Struct, frozen=True):
@@ -41,13 +46,50 @@ def wanted(selector: Selector, key: str) -> Wanted:
     return Wanted(frozenset(included), frozenset(excluded))
 
 
+class Asked(Struct, frozen=True):
+    """What a policy asks of a pod, taken apart once for many pods."""
+
+    namespaces: Wanted
+    labels: frozenset[_Pair]
+    """All of them."""
+    any_of: frozenset[_Pair]
+    none_of: frozenset[_Pair]
+    host: str | None
+    """A pattern, see `is_host`."""
+
+
+def asked_of(policy: Policy) -> Asked | None:
+    """None: it is for no pod at all."""
+    if policy.kind == "KubeArmorHostPolicy":
+        return None
+    labels = wanted(policy.selector, "label")
+    any_of, none_of = _pairs(labels.included), _pairs(labels.excluded)
+    if policy.kind == "KubeArmorClusterPolicy":
+        return Asked(wanted(policy.selector, "namespace"), _NO_PAIR, any_of, none_of, None)
+    own = Wanted(frozenset({policy.namespace}), frozenset())
+    plain, host = frozenset(plain_labels(policy).items()), policy.selector.labels.get(HOST_KEY)
+    return Asked(own, plain, any_of, none_of, host)
+
+
+def is_meant(asked: Asked, pod: Pod) -> bool:
+    """Whether a pod is as it is asked."""
+    where, labels = asked.namespaces, pod.labels.items()
+    if where.included:
+        if pod.namespace not in where.included:
+            return False
+    elif pod.namespace in where.excluded:
+        return False
+    if not (asked.labels <= labels and _is_at_host(asked, pod)):
+        return False
+    if asked.none_of:
+        return asked.none_of.isdisjoint(labels)
+    return not asked.any_of or not asked.any_of.isdisjoint(labels)
+
+
 def selects(policy: Policy, pod: Pod) -> bool:
     """Whether the policy is for this pod, or for containers of it."""
-    if policy.kind == "KubeArmorHostPolicy" or not _is_in_namespace(policy, pod.namespace):
-        return False
-    if policy.kind == "KubeArmorPolicy" and not _has_all(policy, pod.labels):
-        return False
-    return _fits(wanted(policy.selector, "label"), pod.labels)
+    asked = asked_of(policy)
+    return asked is not None and is_meant(asked, pod)
 
 
 def selects_node(policy: Policy, node: Node) -> bool:
@@ -108,30 +150,15 @@ def _is_found(pattern: str, text: str) -> bool:
         return False
 
 
-def _is_in_namespace(policy: Policy, namespace: str) -> bool:
-    if policy.kind == "KubeArmorPolicy":
-        return namespace == policy.namespace
-    asked = wanted(policy.selector, "namespace")
-    return namespace in asked.included if asked.included else namespace not in asked.excluded
+def _is_at_host(asked: Asked, pod: Pod) -> bool:
+    """Where a pod has no such label, nothing is held against the pattern."""
+    host = pod.labels.get(HOST_KEY)
+    return asked.host is None or host is None or is_host(asked.host, host)
 
 
-def _has_all(policy: Policy, found: Mapping[str, str]) -> bool:
-    """A host's name is a pattern here too, which nothing is held against where a pod has none."""
-    pattern, host = policy.selector.labels.get(HOST_KEY), found.get(HOST_KEY)
-    if pattern is not None and host is not None and not is_host(pattern, host):
-        return False
-    return all(found.get(key) == value for key, value in plain_labels(policy).items())
-
-
-def _fits(asked: Wanted, labels: Mapping[str, str]) -> bool:
-    if asked.excluded:
-        return not any(_has(labels, pair) for pair in asked.excluded)
-    return not asked.included or any(_has(labels, pair) for pair in asked.included)
-
-
-def _has(labels: Mapping[str, str], pair: str) -> bool:
-    key, _, value = pair.partition("=")
-    return "=" in pair and labels.get(key) == value
+def _pairs(values: Iterable[str]) -> frozenset[_Pair]:
+    """Each as a label's key and value. One without `=` is no label's, and stays for itself."""
+    return frozenset(tuple(value.split("=", 1)) for value in values)
 
 
 def _equal(key: str, value: str) -> str:
