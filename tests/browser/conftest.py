@@ -18,8 +18,9 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from tests.support.policies import BOOK, SOME_COVERAGE, FixedBook, many_documents
 from tests.support.tools import require_tool
-from tests.support.web import Site, serving
+from tests.support.web import Site, now_us, serving
 
 WAIT_MS = 20_000
 """Nobody measures time here, and the machine may be busy."""
@@ -47,7 +48,8 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The sample's events of the last 20 hours. Tests that write get a site of their own."""
-    with serving(tmp_path_factory.mktemp("site"), events=400) as served:
+    book = FixedBook(*many_documents(now_us()), troubles=BOOK.troubles(), coverage=SOME_COVERAGE)
+    with serving(tmp_path_factory.mktemp("site"), events=400, book=book) as served:
         yield served
 
 

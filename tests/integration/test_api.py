@@ -20,6 +20,7 @@ from armorstack.web.api.endpoint import PREFIX
 from armorstack.web.api.parameters import ColumnNames
 from armorstack.web.api.table import ENDPOINTS
 from tests.support import hostile
+from tests.support.policies import BOOK
 from tests.support.stores import batch
 from tests.support.web import Site, now_us, serving
 
@@ -29,7 +30,7 @@ ASKING = [each for each in ENDPOINTS if each.asks == "question" and each.path !=
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with serving(tmp_path_factory.mktemp("site"), events=EVENTS) as served:
+    with serving(tmp_path_factory.mktemp("site"), events=EVENTS, book=BOOK) as served:
         yield served
 
 

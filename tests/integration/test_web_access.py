@@ -15,6 +15,7 @@ from starlette.routing import Route
 from armorstack.web.access.attempts import Attempts
 from armorstack.web.access.streams import LIMITS
 from armorstack.web.access.token import make
+from tests.support.policies import BOOK
 from tests.support.running import until
 from tests.support.web import TRUST, Site, sample_events, serving
 
@@ -31,6 +32,7 @@ ROUTES: dict[str, tuple[str, str]] = {
     "/events": (PAGE, "/events"),
     "/events/{id}": (PAGE, "/events/{event}"),
     "/policies": (PAGE, "/policies"),
+    "/coverage": (PAGE, "/coverage"),
     "/policy": (PAGE, "/policy?policy=ksp-wordpress-block-shells"),
     "/pods": (PAGE, "/pods"),
     "/pod": (PAGE, "/pod?namespace=wordpress-mysql&pod=a"),
@@ -51,6 +53,7 @@ ROUTES: dict[str, tuple[str, str]] = {
     "/api/v1/fields": (API, "/api/v1/fields"),
     "/api/v1/health": (API, "/api/v1/health"),
     "/api/v1/policies": (API, "/api/v1/policies"),
+    "/api/v1/coverage": (API, "/api/v1/coverage"),
     "/api/v1/stream": (API, "/api/v1/stream"),
     "/api/v1/export": (API, "/api/v1/export?format=ndjson"),
     "/api/v1/snapshot": (ADMIN, "/api/v1/snapshot"),
@@ -75,7 +78,8 @@ class Forgiving(Attempts):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with serving(tmp_path_factory.mktemp("site"), events=80, attempts=Forgiving()) as site:
+    folder = tmp_path_factory.mktemp("site")
+    with serving(folder, events=80, attempts=Forgiving(), book=BOOK) as site:
         yield site
 
 

@@ -23,6 +23,7 @@ from armorstack.core.decode import decode
 from armorstack.core.gap import Gap, encode_gap
 from armorstack.engines.duckdb.store import Store
 from armorstack.health import Health, health
+from armorstack.policies.book import Book
 from armorstack.sample.recorded import encode
 from armorstack.sample.replay import plan, stamped
 from armorstack.spool.rows import Row, row_of
@@ -38,7 +39,6 @@ from armorstack.web.access.token import digest, make
 from armorstack.web.app import build
 from armorstack.web.desk import Desk, Keeping
 from armorstack.web.server import Server, address, bind, tls_context
-from tests.support.policies import BOOK
 
 EVENTS = 400
 """The incident and what lies between its steps."""
@@ -165,6 +165,7 @@ def fill(store: Store, count: int = EVENTS) -> None:
 def serving(
     folder: Path, *, events: int = EVENTS, web: Web | None = None, tls: WebTls | None = None,
     store_settings: DuckdbSink | None = None, attempts: Attempts | None = None,
+    book: Book | None = None,
 ) -> Iterator[Site]:  # fmt: skip
     """The application over a store in this folder, on a free port of the loopback address."""
     log.configure("web", Log(format="json"))
@@ -178,7 +179,7 @@ def serving(
             front = front_of(web, bound.getsockname()[:2])
             porter = Porter(Bearers(str(folder)), front, attempts)
             live = LiveStore(store)
-            app = build(Desk(Sight(), lambda: live, now_us, BOOK), porter)
+            app = build(Desk(Sight(), lambda: live, now_us, book), porter)
             server = Server(app, bound, tls_context(web.tls))
             server.start()
             scheme = "https" if web.tls.cert_file else "http"

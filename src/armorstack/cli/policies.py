@@ -17,6 +17,7 @@ from armorstack.cli.policies_suggest import suggest
 from armorstack.cli.reading import PLACE, place_of
 from armorstack.cli.spool import AS_JSON, print_json
 from armorstack.cli.table import table
+from armorstack.core.policy_change import TYPE as CHANGE
 from armorstack.core.text import printable
 from armorstack.errors import ArmorstackError
 
@@ -33,9 +34,23 @@ Examples:
   armorstack policies show block-shells --namespace shop --yaml > spec.yaml
 
 Exit code 1 when there is no policy of that name."""
+COVERAGE_EXAMPLES = """\b
+Examples:
+  armorstack policies coverage
+  armorstack policies coverage --namespace shop --bare
+
+Exit code 1 where no pods are watched."""
+CHANGES_EXAMPLES = """\b
+Examples:
+  armorstack policies changes
+  armorstack policies changes block-shells --namespace shop --since 90d
+  armorstack policies changes --json
+
+Newest first. Exit code 0, also when there is none."""
 HEADS = ("state", "kind", "namespace", "name", "action", "severity", "pods", "1h", "24h", "7d",
          "last alert")  # fmt: skip
 NUMBERS = ("severity", "pods", "1h", "24h", "7d")
+COVERED = ("pods", "covered", "bare")
 SHORT = {
     "KubeArmorPolicy": "ksp", "KubeArmorHostPolicy": "hsp", "KubeArmorClusterPolicy": "csp",
 }  # fmt: skip
@@ -58,7 +73,7 @@ WHICH = (
 
 @click.group("policies")
 def command() -> None:
-    """Deployed policies and what each did: list, show; suggest one from events."""
+    """Deployed policies, what each did, how they changed; one from events."""
 
 
 command.add_command(suggest)
@@ -107,6 +122,63 @@ def show(name: str, as_yaml: bool, as_json: bool, **flags: Any) -> None:
         sys.exit(1)
 
 
+@command.command("coverage", epilog=COVERAGE_EXAMPLES)
+@click.option("--namespace", metavar="NAME", help="Only this namespace.")
+@click.option(
+    "--bare", "only_bare", is_flag=True, help="The pods that no policy selects, a line each."
+)
+@with_options(*PLACE, AS_JSON)
+def coverage(only_bare: bool, as_json: bool, **flags: Any) -> None:
+    """How many pods have a policy, by namespace, and which have none."""
+    place, asked = _split(flags)
+    found = _asked(place, asked, "coverage")
+    if as_json:
+        print_json(found)
+        return
+    ready_output()
+    spaces = found["namespaces"]
+    if only_bare:
+        for each in spaces:
+            click.echo("".join(printable(f"{each['namespace']}/{pod}") + "\n"
+                               for pod in each["bare"]), nl=False)  # fmt: skip
+    else:
+        rows = [
+            (each["namespace"], str(each["pods"]), str(each["covered"]), str(len(each["bare"])))
+            for each in spaces
+        ]
+        click.echo(
+            table(("namespace", "pods", "covered", "bare"), rows, ("pods", "covered", "bare"))
+        )
+    click.echo(f"{found['bare']} of {found['pods']} pods have no policy", err=True)
+
+
+@command.command("changes", epilog=CHANGES_EXAMPLES)
+@click.argument("name", required=False)
+@click.option("--namespace", metavar="NAME", help="Only policies of this namespace.")
+@click.option("--since", metavar="SPAN", default="30d", show_default=True,
+              help="How far back, such as 90d; `all`.")  # fmt: skip
+@click.option("-n", "size", type=click.IntRange(1, 1000), default=50, show_default=True,
+              metavar="COUNT", help="At most so many.")  # fmt: skip
+@with_options(*PLACE, AS_JSON)
+def changes(name: str | None, since: str, size: int, as_json: bool, **flags: Any) -> None:
+    """Who made, changed or deleted policies, and what is different."""
+    place, asked = _split(flags)
+    asked |= {
+        "type": CHANGE,
+        "size": str(size),
+        "from": "all" if since == "all" else f"now-{since}",
+    }
+    found = _asked(place, asked | ({"policy": name} if name else {}), "events")
+    if as_json:
+        print_json(found)
+        return
+    ready_output()
+    for each in found["events"]:
+        click.echo(printable(f"{_time(each['time'])} {each.get('message', '')}"))
+        click.echo("".join(f"  {line}\n" for line in _lines_of(each.get("data", "")).splitlines()),
+                   nl=False)  # fmt: skip
+
+
 def _split(flags: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     """What says where to ask, and what is asked."""
     names = ("config_file", "data_dir", "url", "token_file", "ca")
@@ -114,7 +186,7 @@ def _split(flags: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     return place, {name: str(v) for name, v in flags.items() if name not in names and v}
 
 
-def _asked(place: Mapping[str, Any], pairs: Mapping[str, str]) -> Any:
+def _asked(place: Mapping[str, Any], pairs: Mapping[str, str], path: str = "policies") -> Any:
     from armorstack.store.budget import Budget
 
     config_file: Path | None = place["config_file"]
@@ -124,7 +196,7 @@ def _asked(place: Mapping[str, Any], pairs: Mapping[str, str]) -> Any:
     if link is None:
         hint = "start `armorstack run --policies PATH`, or name one elsewhere with --url"
         raise ArmorstackError("policies are known while armorstack runs", hint=hint)
-    return link.ask("policies", sorted(pairs.items()), Budget(30.0))
+    return link.ask(path, sorted(pairs.items()), Budget(30.0))
 
 
 def _row(each: Mapping[str, Any]) -> Sequence[str]:

@@ -118,7 +118,12 @@ class FileWatch:
         self._shelf.write(documents)
         self._documents, self._as_of_us = documents, now_us
         self._faults = tuple(map(_trouble, found.faults))
-        self._seen, self._next_us = seen, now_us + round(self._settings.interval_s * 1e6)
+        self._seen, self._next_us = seen, now_us + self._rest_us(now_us)
+
+    def _rest_us(self, now_us: int) -> int:
+        """Short at first, for whoever looks at what has just begun; twice as long each time."""
+        since_us = max(round(LOOK_S * 1e6), now_us - self._began_us)
+        return min(since_us, round(self._settings.interval_s * 1e6))
 
     def _tell(self, known: Mapping[str, PolicyDocument] | None, found: Found, now_us: int) -> None:
         """What is seen for the first time at all is no change."""

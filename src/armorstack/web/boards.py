@@ -133,7 +133,7 @@ def _shown(
         return Shown(drawn, joined(notes), nothing, deployed)
 
 
-def listed(desk: Desk, site: Site, note: Markup = Markup(), also: Sequence[str] = ()) -> Endpoint:
+def listed(desk: Desk, site: Site, note: str = "", also: Sequence[str] = ()) -> Endpoint:
     """The endpoint of a list of what alerts name; `note` stands above it, `also` are parameters
     that it knows besides."""
     panel = site.board.panels[0]
@@ -143,7 +143,9 @@ def listed(desk: Desk, site: Site, note: Markup = Markup(), also: Sequence[str] 
         store, links = store_for(request, desk), Links(asked, site.path)
         listings.sorting(asked, panel)
         shown = await answer(
-            request, lambda budget: _listed(site, panel, links, store, budget, note), SECONDS
+            request,
+            lambda budget: _listed(site, panel, links, store, budget, joined([note])),
+            SECONDS,
         )
         return page(request, "board_list.html", asked=asked, board=site.board, shown=shown,
                     panel=panel)  # fmt: skip

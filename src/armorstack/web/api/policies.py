@@ -9,6 +9,7 @@ from armorstack.errors import StoreError
 from armorstack.policies.book import Book
 from armorstack.policies.choice import Choice as Wanted
 from armorstack.policies.choice import chosen, states_of, visible
+from armorstack.policies.coverage import Coverage, within
 from armorstack.policies.document import STATES, PolicyDocument
 from armorstack.policies.policy import KINDS
 from armorstack.store.event_json import Document, time_text
@@ -20,7 +21,7 @@ from armorstack.web.desk import grant_of
 
 STATE = Choice("state", "Only policies in this state.", ("", *STATES))
 KIND = Choice("kind", "Only policies of this kind.", ("", *KINDS))
-NAMESPACE = Text("namespace", "Only policies of this namespace.")
+NAMESPACE = Text("namespace", "Only this namespace.")
 NAME = Text("name", "Only policies of this name.")
 ACTION = Choice("action", "Only policies with this action.", ("", "Block", "Audit", "Allow"))
 TAG = Text("tag", "Only policies with this tag.")
@@ -57,6 +58,16 @@ SCHEMAS: dict[str, Schema] = {
 }  # fmt: skip
 """The state of one policy, and the answer."""
 
+COVERAGE_SCHEMA: Schema = shapes.object_of(
+    pods=shapes.COUNT, bare=shapes.COUNT, as_of=_OR_NONE,
+    namespaces=shapes.listed(
+        shapes.object_of(
+            namespace=shapes.TEXT, pods=shapes.COUNT, covered=shapes.COUNT, bare=_NAMES
+        )
+    ),
+)  # fmt: skip
+"""How many pods have no policy, and which, by namespace."""
+
 
 async def policies(call: Call) -> Response:
     """Those that are meant, by kind, namespace and name."""
@@ -76,6 +87,24 @@ async def policies(call: Call) -> Response:
             "states": states_of(seen), "as_of": _time(book.as_of_us()), "troubles": troubles,
         }
     )  # fmt: skip
+
+
+async def coverage(call: Call) -> Response:
+    """The pods of each namespace that no policy selects."""
+    book, wanted = _book(call), call.get(NAMESPACE)
+    found = book.coverage()
+    if found is None:
+        raise StoreError("pods are not watched", hint="policy files know of none")
+    seen = within(found, grant_of(call.request).namespaces).namespaces
+    told = Coverage(tuple(each for each in seen if wanted in ("", each.namespace)))
+    rows = [
+        {"namespace": each.namespace, "pods": each.pods, "covered": each.covered,
+         "bare": each.bare}
+        for each in told.namespaces
+    ]  # fmt: skip
+    return json(
+        {"pods": told.pods, "bare": told.bare, "namespaces": rows, "as_of": _time(book.as_of_us())}
+    )
 
 
 def _book(call: Call) -> Book:

@@ -80,6 +80,11 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         handler=policies.policies,
     ),
     Endpoint(
+        path="/coverage", summary="Which pods have no policy, by namespace",
+        parameters=(policies.NAMESPACE,), answers={JSON: policies.COVERAGE_SCHEMA},
+        handler=policies.coverage,
+    ),
+    Endpoint(
         path="/stream", summary="Events as they arrive, by server-sent events", asks="question",
         doc=stream.DOC, parameters=(stream.COLS, stream.LAST), answers={stream.MEDIA_TYPE: TEXT},
         handler=stream.stream,

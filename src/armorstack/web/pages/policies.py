@@ -25,6 +25,7 @@ from armorstack.core.query.asked import COMMON, Asked
 from armorstack.core.query.parse import parse
 from armorstack.core.query.question import Question
 from armorstack.core.query.tree import Match, all_of
+from armorstack.core.text import UNSAFE
 from armorstack.errors import StoreError
 from armorstack.policies.book import Book, Trouble
 from armorstack.policies.choice import Choice, chosen, states_of, visible
@@ -45,6 +46,8 @@ from armorstack.web.render import page
 PATH = "/policies"
 FILTERS = ("state", "kind", "namespace", "action", "severity", "tag", "text")
 SIZE = 100
+LONGEST = 200
+"""Characters of a value that a filter offers; a URL may ask for any."""
 POSTURE = "DefaultPosture"
 SORTS: Mapping[str, Callable[[PolicyDocument], Any]] = {
     "state": lambda each: (STATES.index(each.state), -each.alerts_24h),
@@ -248,7 +251,8 @@ def _selects(seen: Sequence[PolicyDocument], asked: Asked) -> Iterable[Select]:
     )
     for name, title, values in offered:
         now = asked.get(name)
-        yield Select(name, title, tuple(dict.fromkeys([*values, *([now] if now else ())])), now)
+        fit = [value for value in values if len(value) <= LONGEST and not UNSAFE.search(value)]
+        yield Select(name, title, tuple(dict.fromkeys([*fit, *([now] if now else ())])), now)
 
 
 class _Reported:

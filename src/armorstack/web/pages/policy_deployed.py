@@ -230,4 +230,3 @@ def _changes(
 def _change(row: Row, links: Links) -> Change:
     lines = tuple(printable(line, 400) for line in (row.get("data") or "").splitlines()[:50])
     return Change(row["time"], said(row.get("message") or "", 400), lines, links.event(row))
-
